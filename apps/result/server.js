@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: 2026 Triad contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// The result page: counts the votes in the database once a second and shows the counts to everybody who watches.
+
+import { createServer } from "node:http";
+import { hostname } from "node:os";
+import { fileURLToPath } from "node:url";
+
+import { Eta } from "eta";
+import express from "express";
+import pg from "pg";
+import { Server } from "socket.io";
+
+import { Scoreboard } from "./scores.js";
+import { databaseSettings, optionNames } from "./settings.js";
+
+const STOP_MS = 8000; // below the ten seconds that Docker grants between SIGTERM and SIGKILL
+const HEADERS = {
+  "Content-Security-Policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+
+function folder(name) {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** The Express application around a scoreboard; `names` are those of the choices: {a, b}. */
+function createApp(scoreboard, names) {
+  const app = express();
+  const eta = new Eta({ views: folder("views"), cache: true });
+  app.disable("x-powered-by");
+  app.use((request, response, next) => {
+    response.set(HEADERS);
+    next();
+  });
+  app.get("/", (request, response) => {
+    const scores = scoreboard.latest();
+    response.set("Cache-Control", "no-store");
+    response.send(eta.render("index", { names, scores, hostname: hostname() }));
+  });
+  app.get("/scores", (request, response) => {
+    const scores = scoreboard.latest();
+    response.set("Cache-Control", "no-store");
+    response.status(scores ? 200 : 503).json(scores ?? { error: "the database does not answer" });
+  });
+  app.get("/healthz", (request, response) => response.type("text").send("alive\n"));
+  app.use(express.static(folder("public"), { maxAge: "1h" }));
+  return app;
+}
+
+function main() {
+  const settings = databaseSettings(process.env);
+  const database = new pg.Pool(settings);
+  database.on("error", (error) => console.error(`an idle connection was lost: ${error.message}`));
+
+  let sockets = null;
+  let outage = null;
+  const scoreboard = new Scoreboard(database, {
+    onScores(scores) {
+      if (outage !== null) {
+        console.log("the database answers again");
+        outage = null;
+      }
+      sockets.emit("scores", JSON.stringify(scores));
+    },
+    onOutage(error) {
+      if (outage !== error.message) {
+        console.error(`the votes could not be counted: ${error.message}`);
+        outage = error.message;
+      }
+      sockets.emit("outage");
+    },
+  });
+
+  const server = createServer(createApp(scoreboard, optionNames(process.env)));
+  sockets = new Server(server, { serveClient: true });
+  sockets.on("connection", (socket) => {
+    const scores = scoreboard.latest();
+    if (scores) {
+      socket.emit("scores", JSON.stringify(scores));
+    } else {
+      socket.emit("outage");
+    }
+  });
+
+  server.listen(80, "0.0.0.0", () => {
+    console.log("the result page is served on port 80");
+    scoreboard.start();
+  });
+
+  function stop() {
+    scoreboard.stop();
+    setTimeout(() => process.exit(0), STOP_MS).unref();
+    sockets.close(() => database.end().finally(() => process.exit(0)));
+  }
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+try {
+  main();
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all records and bodies share."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from lab.api.selectors import check_labels
+
+
+class Record(BaseModel):
+    """Something stored. Frozen: it changes only through its table, which writes it down."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+
+
+class Named(Record):
+    name: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    created: str
+
+
+class Body(BaseModel):
+    """A request's body. Unknown keys are ignored, as the cloud does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    if problems := check_labels(labels):
+        raise ValueError("; ".join(problems))
+    return labels
+
+
+def _network(text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise ValueError(f"not an IPv4 range in CIDR notation: {error}") from error
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError as error:
+        raise ValueError(f"not an IPv4 address: {error}") from error
+
+
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+IdOrName = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)]
+Network4 = Annotated[IPv4Network, BeforeValidator(lambda value: _network(str(value)))]
+Address4 = Annotated[IPv4Address, BeforeValidator(lambda value: _address(str(value)))]
+
+
+class Protection(BaseModel):
+    delete: bool = False
+
+
+class Renaming(Body):
+    """Body of an update: what is absent stays."""
+
+    name: Name | None = None
+    labels: Labels | None = None

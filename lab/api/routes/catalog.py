@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Locations, server types, images; and the data centers, which are no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from lab.api.catalog.locations import LOCATIONS, location_by_id
+from lab.api.catalog.server_types import SERVER_TYPES, server_type
+from lab.api.cloud import CloudDep, PathId
+from lab.api.errors import removed
+from lab.api.pagination import listing
+
+router = APIRouter()
+
+
+@router.get("/locations")
+async def list_locations(request: Request) -> JSONResponse:
+    return listing(request, "locations", LOCATIONS, sorts=("id", "name"))
+
+
+@router.get("/locations/{id:int}")
+async def get_location(item_id: PathId) -> dict[str, Any]:
+    return {"location": location_by_id(item_id)}
+
+
+@router.get("/server_types")
+async def list_server_types(request: Request, cloud: CloudDep) -> JSONResponse:
+    views = [kind.view(cloud.settings.out_of_stock) for kind in SERVER_TYPES]
+    return listing(request, "server_types", views, filters=("name", "architecture"), sorts=("id", "name"))
+
+
+@router.get("/server_types/{id:int}")
+async def get_server_type(cloud: CloudDep, item_id: PathId) -> dict[str, Any]:
+    return {"server_type": server_type(item_id).view(cloud.settings.out_of_stock)}
+
+
+@router.get("/images")
+async def list_images(request: Request, cloud: CloudDep) -> JSONResponse:
+    filters = ("name", "type", "status", "architecture", "bound_to")
+    return listing(request, "images", await cloud.images.views(), filters=filters)
+
+
+@router.get("/images/{id:int}")
+async def get_image(cloud: CloudDep, item_id: PathId) -> dict[str, Any]:
+    return {"image": await cloud.images.require(item_id)}
+
+
+@router.get("/datacenters")
+@router.get("/datacenters/{id:int}")
+async def datacenters() -> None:
+    raise removed("https://docs.hetzner.cloud/changelog#2026-06-02-datacenters-deprecated")

@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How records look to clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.api.catalog.locations import location
+from lab.api.catalog.server_types import server_type
+from lab.api.cloud import Cloud
+from lab.api.models.action import Ref
+from lab.api.models.firewall import Firewall
+from lab.api.models.network import Network
+from lab.api.models.placement_group import PlacementGroup
+from lab.api.models.primary_ip import PrimaryIp
+from lab.api.models.server import Server
+
+View = dict[str, Any]
+
+
+def server_view(cloud: Cloud, server: Server) -> View:
+    kind = server_type(server.server_type).view(cloud.settings.out_of_stock)
+    group = cloud.project.placement_groups.get(server.placement_group or 0)
+    return {
+        "id": server.id,
+        "name": server.name,
+        "status": server.status,
+        "created": server.created,
+        "public_net": _public_net(cloud, server),
+        "private_net": [
+            net.model_dump(mode="json", exclude={"attached"}) for net in server.private_net if net.attached
+        ],
+        "server_type": kind,
+        "location": location(server.location),
+        "image": server.image,
+        "iso": None,
+        "rescue_enabled": False,
+        "locked": cloud.actions.locked(Ref("server", server.id)),
+        "backup_window": server.backup_window,
+        "outgoing_traffic": 0,
+        "ingoing_traffic": 0,
+        "included_traffic": next(
+            price["included_traffic"] for price in kind["prices"] if price["location"] == server.location
+        ),
+        "protection": server.protection.model_dump(),
+        "labels": server.labels,
+        "volumes": [],
+        "load_balancers": [],
+        "primary_disk_size": server.primary_disk_size,
+        "placement_group": placement_group_view(cloud, group) if group else None,
+    }
+
+
+def _public_net(cloud: Cloud, server: Server) -> View:
+    ips = cloud.project.public_ips(server.id)
+    ipv4, ipv6 = ips.get("ipv4"), ips.get("ipv6")
+    return {
+        "ipv4": ipv4 and {"id": ipv4.id, "ip": ipv4.ip, "blocked": False, "dns_ptr": ipv4.named()[ipv4.ip]},
+        "ipv6": ipv6 and {"id": ipv6.id, "ip": ipv6.ip, "blocked": False, "dns_ptr": ipv6.dns_entries()},
+        "floating_ips": [],
+        "firewalls": [{"id": firewall_id, "status": status} for firewall_id, status in server.firewalls.items()],
+    }
+
+
+def network_view(cloud: Cloud, network: Network) -> View:
+    view = network.model_dump(mode="json")
+    for subnet in view["subnets"]:
+        subnet |= {"gateway": str(network.gateway), "vswitch_id": None}
+    members = [server.id for server in cloud.project.servers if (net := server.in_network(network.id)) and net.attached]
+    return view | {"servers": members, "load_balancers": []}
+
+
+def placement_group_view(cloud: Cloud, group: PlacementGroup) -> View:
+    return group.model_dump(mode="json") | {"servers": cloud.project.members(group.id)}
+
+
+def firewall_view(cloud: Cloud, firewall: Firewall) -> View:
+    view = firewall.model_dump(mode="json", exclude={"applied_to"})
+    applied_to = [resource.view() for resource in firewall.applied_to]
+    for resource, item in zip(firewall.applied_to, applied_to, strict=True):
+        if resource.type == "label_selector":
+            item["applied_to_resources"] = [
+                {"type": "server", "server": {"id": server.id}}
+                for server in cloud.project.servers
+                if resource.names(server.id, server.labels) and cloud.project.public_ips(server.id)
+            ]
+    return view | {"applied_to": applied_to}
+
+
+def primary_ip_view(ip: PrimaryIp) -> View:
+    view = ip.model_dump(mode="json")
+    return view | {
+        "blocked": False,
+        "location": location(ip.location),
+        "assignee_type": "server",
+        "dns_ptr": ip.dns_entries(),
+    }

@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command ``lab``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from docker.errors import DockerException
+from rich.console import Console
+from rich.table import Table
+
+from lab import inventory
+from lab.api.server import serve as serve_api
+from lab.config import Settings, SettingsError
+from lab.daemons import DaemonError
+from lab.engine import EngineError
+from lab.fabric import FabricError
+from lab.images.building import ImageError
+from lab.machines.base import MachineError
+from lab.machines.records import Record
+from lab.operations import Lab, LabError
+
+EXPECTED = (
+    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, LabError, DockerException
+)  # fmt: skip
+
+app = typer.Typer(
+    help="A local Hetzner Cloud: its API, and real machines behind it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+
+Name = Annotated[str, typer.Argument(help="The server's name.")]
+
+
+class Steps:
+    """Prints each step with the time it took, and what it is doing meanwhile."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Callable[[str], None]]:
+        began = time.monotonic()
+        with out.status(f"{title} ...") as spinner:
+
+            def say(text: str) -> None:
+                spinner.update(f"{title}: {text} ...")
+                if not out.is_terminal:
+                    out.print(f"  {title}: {text} ...", markup=False)
+
+            yield say
+        out.print(f"  {title:28} {time.monotonic() - began:6.1f} s", markup=False)
+
+
+def this_lab() -> Lab:
+    return Lab(Settings.from_environment())
+
+
+@app.command()
+def up() -> None:
+    """Start the lab: engine, networks, registry, API; builds images that are missing. Again: changes nothing."""
+    lab = this_lab()
+    began = time.monotonic()
+    changed = lab.up(Steps())
+    _hand_over(lab.settings.state)
+    took = time.monotonic() - began
+    said = "is up" if changed else "is already up"
+    out.print(f"lab {lab.settings.name} {said}: {lab.settings.endpoint} ({took:.1f} s)", markup=False)
+    if lab.settings.machines == "container" and (node := lab.node()).serves != "ubuntu-22.04":
+        out.print(f"note: {node.actual} stands in for ubuntu-22.04, which cannot be had here", markup=False)
+
+
+@app.command()
+def down() -> None:
+    """Remove the lab: machines, networks, processes; built images stay in the cache."""
+    lab = this_lab()
+    gone = lab.down(Steps())
+    said = f"is down; removed: {', '.join(gone)}" if gone else "was not up: there was nothing to remove"
+    out.print(f"lab {lab.settings.name} {said}", markup=False)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show where the API is and which servers there are."""
+    told = this_lab().status()
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    out.print(f"lab {told['name']} is {'up' if told['up'] else 'down'}; API {told['api']}", markup=False)
+    out.print(f"machines: {told['backend']['name']} ({told['backend']['why']})", markup=False)
+    if told["registry"]:
+        out.print(f"registry: {told['registry']['address']}, mirror: {told['mirror'] or 'none'}", markup=False)
+    table = Table("server", "status", "location", "image", "public", "private", box=None, pad_edge=False)
+    for server in told["servers"]:
+        stand_in = f" (really {server['image_actual']})" if server["image_stand_in"] else ""
+        public = "\n".join(filter(None, (server["public_ipv4"], server["public_ipv6"])))
+        private = "\n".join(f"{ip} {network}" for network, ip in server["private_ips"].items())
+        table.add_row(
+            server["name"], server["status"], server["location"], f"{server['image']}{stand_in}", public, private
+        )
+    if told["servers"]:
+        out.print(table)
+
+
+@app.command()
+def env() -> None:
+    """Print what a shell needs to use the lab: eval "$(lab env)"."""
+    for name, value in inventory.environment(this_lab().settings).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def ssh(name: Name, command: Annotated[list[str] | None, typer.Argument(help="What to run there.")] = None) -> None:
+    """Open a shell on a server, or run a command there."""
+    lab = this_lab()
+    record = lab.machines().records.named(name)
+    arguments = _ssh_arguments(lab.settings, record)
+    os.execvp("ssh", ["ssh", *arguments, *(command or [])])  # noqa: S606 - no shell is meant
+
+
+@app.command()
+def kill(name: Name) -> None:
+    """Let a server die: its packets stop without a word, then its power."""
+    machines = this_lab().machines()
+    machines.stop(machines.records.named(name).spec.server_id)
+
+
+@app.command()
+def start(name: Name) -> None:
+    """Power a server on."""
+    machines = this_lab().machines()
+    machines.start(machines.records.named(name).spec.server_id)
+
+
+@app.command()
+def partition(name: Name) -> None:
+    """Cut a server's cables, public and private: it runs on, its packets vanish."""
+    machines = this_lab().machines()
+    machines.partition(machines.records.named(name).spec.server_id)
+
+
+@app.command()
+def heal(name: Name) -> None:
+    """Mend a server's cables."""
+    machines = this_lab().machines()
+    machines.heal(machines.records.named(name).spec.server_id)
+
+
+@app.command()
+def serve(
+    machines: Annotated[str, typer.Option(help="container, or none for the API alone.")] = "",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 0,
+    token: Annotated[str, typer.Option(help="Token to accept.", envvar="LAB_TOKEN")] = "",
+    latency: Annotated[
+        list[str] | None, typer.Option(help="COMMAND=SECONDS an action takes before its work; * for all others.")
+    ] = None,
+) -> None:
+    """Serve the API in the foreground; ``lab up`` does it in the background."""
+    settings = Settings.from_environment()
+    chosen = {"machines": machines or settings.machines, "api_port": port or settings.api_port, "token": token}
+    lab = Lab(Settings.model_validate({**settings.model_dump(), **chosen}))
+    latencies = dict(entry.split("=", 1) for entry in latency or [])
+    api = lab.api_settings()
+    api = type(api).model_validate({**api.model_dump(), "latencies": latencies})
+    serve_api(api, lab.backend())
+
+
+@app.command()
+def images() -> None:
+    """Build the applications' images where something changed; pushes them while the lab is up."""
+    lab = this_lab()
+    built = lab.build_images(Steps())
+    out.print(f"built: {', '.join(built)}" if built else "images are up to date", markup=False)
+
+
+def _ssh_arguments(settings: Settings, record: Record) -> list[str]:
+    """The playbooks' key, and their record of host keys where it has one of this server; else one of the lab's own."""
+    spec = record.spec
+    address = spec.public_net.ipv4 or (spec.public_net.ipv6 and spec.public_net.ipv6.ip)
+    if address is None:
+        raise LabError(f"{spec.name} has no public address; reach it through another server")
+    alias = f"{spec.name}.{spec.server_id}"
+    key, known = settings.ssh / "id_ed25519", settings.ssh / "known_hosts"
+    recorded = known.exists() and f"{alias} " in known.read_text(encoding="utf-8")
+    if not recorded:
+        known = settings.state / "known_hosts"
+    options = {
+        "HostKeyAlias": alias,
+        "UserKnownHostsFile": str(known),
+        "StrictHostKeyChecking": "yes" if recorded else "accept-new",
+        "LogLevel": "ERROR",
+        **({"IdentityFile": str(key), "IdentitiesOnly": "yes"} if key.exists() else {}),
+    }
+    return [*(f"-o{name}={value}" for name, value in options.items()), f"root@{address}"]
+
+
+def _hand_over(folder: Path) -> None:
+    """What root wrote for somebody who used sudo belongs to them."""
+    owner = os.environ.get("SUDO_UID")
+    if owner is None:
+        return
+    group = int(os.environ["SUDO_GID"])
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, int(owner), group, follow_symlinks=False)
+
+
+def _become_root() -> None:
+    """Machines and networks need root; everything else about the call stays the same."""
+    settings = Settings.from_environment()
+    os.environ["LAB_CACHE"] = str(settings.cache)
+    kept = ",".join(name for name in os.environ if name.startswith("LAB_") or name == "DOCKER_HOST")
+    command = ["sudo", f"--preserve-env={kept}", "--", sys.executable, "-m", "lab.cli", *sys.argv[1:]]
+    try:
+        os.execvp("sudo", command)  # noqa: S606 - no shell is meant
+    except FileNotFoundError:
+        raise LabError("the lab needs root: run this as root, or install sudo") from None
+
+
+def main() -> None:
+    """Entry point; expected failures are one message, not a traceback."""
+    try:
+        api_only = os.environ.get("LAB_MACHINES") == "none" or "none" in sys.argv
+        if os.geteuid() != 0 and not api_only and not {"--help", "env"} & set(sys.argv):
+            _become_root()
+        app()
+    except EXPECTED as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"lab: {error}", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

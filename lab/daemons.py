@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Background processes of a lab.
+
+A process is known by a mark in its environment, not by a pid file: it is found after a crash, whoever started it, with
+all that it started itself, and a reused pid is never mistaken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "TRIAD_LAB_DAEMON"
+
+
+class DaemonError(Exception):
+    """A background process that did not come up or does not end; the message holds its last words."""
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float, interval: float = 0.05) -> bool:
+    """Whether a condition became true within a time limit."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval)
+    return True
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """owner: the lab (or the cache) it belongs to. role: what it does, unique within its owner."""
+
+    owner: str
+    role: str
+    log: Path
+
+    @property
+    def mark(self) -> str:
+        return f"{self.owner}/{self.role}"
+
+    def pids(self) -> list[int]:
+        """Every process that carries the mark: what was started, and what that started."""
+        return [pid for pid, mark in _marked().items() if mark == self.mark]
+
+    def leaders(self) -> list[int]:
+        """The processes that lead a session, as the one that was started does; children may outlive it."""
+        return [pid for pid in self.pids() if _session(pid) == pid]
+
+    def start(self, command: list[str], *, ready: Callable[[], bool], seconds: float = 30) -> None:
+        """Start the process unless it runs; returns when it is ready."""
+        if not self.leaders():
+            self._spawn(command)
+        if not wait_for(lambda: not self.leaders() or ready(), seconds=seconds) or not self.leaders():
+            raise DaemonError(f"{self.role} did not come up; the end of {self.log}:\n{self.last_words()}")
+
+    def stop(self, *, seconds: float = 20) -> bool:
+        """End the process and all it started: politely, then not. Returns whether there was one."""
+        if not self.pids():
+            return False
+        leaders = self.leaders()
+        _signal(leaders, signal.SIGTERM)
+        if not wait_for(lambda: not any(map(_alive, leaders)), seconds=seconds):
+            _signal(leaders, signal.SIGKILL)
+        _signal(self.pids(), signal.SIGTERM)
+        if not wait_for(lambda: not self.pids(), seconds=5):
+            _signal(self.pids(), signal.SIGKILL)
+            if not wait_for(lambda: not self.pids(), seconds=5):
+                raise DaemonError(f"{self.role} does not end (processes {self.pids()})")
+        return True
+
+    def _spawn(self, command: list[str]) -> None:
+        """Start it as nobody's child, so that it outlives this process and leaves no zombie to it."""
+        if shutil.which(command[0]) is None:
+            raise DaemonError(f"{command[0]} is not installed; scripts/setup installs what the lab needs")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            subprocess.run(
+                ["setsid", "--fork", *command],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, MARK: self.mark}, check=True,
+            )  # fmt: skip
+
+    def last_words(self, lines: int = 15) -> str:
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def running(owner: str) -> list[str]:
+    """Roles of an owner's processes that run."""
+    marks = set(_marked().values())
+    return sorted(mark.partition("/")[2] for mark in marks if mark.startswith(f"{owner}/"))
+
+
+def _marked() -> dict[int, str]:
+    """Every process that carries a mark, this one excepted."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        for entry in environment.split(b"\0"):
+            if entry.startswith(f"{MARK}=".encode()):
+                found[int(folder.name)] = entry.partition(b"=")[2].decode()
+    return found
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent has no environment any more."""
+    try:
+        return bool(Path(f"/proc/{pid}/environ").read_bytes())
+    except OSError:
+        return False
+
+
+def _session(pid: int) -> int:
+    """The session of a process; 0 when it is gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

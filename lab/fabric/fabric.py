@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where machines are plugged in. Layer 3 only, as in the cloud: no bridge, every machine behind a gateway of its own.
+
+Public side: the namespace ``triad-<lab>-router``. A machine's eth0 has its address as /32 and the gateway 172.31.1.1;
+IPv6 is a /64 with the gateway fe80::1. The router knows the host by one cable and the internet by slirp4netns, so the
+host itself gets one interface, two routes, and no firewall rule, bridge or forwarding.
+Private side: a namespace per network, ``triad-<lab>-net<id>``, so that networks may overlap.
+Addresses behind which nothing is plugged swallow packets silently, as a dead server does.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from lab.config import Settings
+from lab.fabric import rules
+from lab.fabric.tools import FabricError, inside, ip, ip_query, links, namespaces, nft, run, sysctl
+from lab.locking import locked
+from lab.machines.base import FirewallRule, PrivateLink, PublicNet
+
+__all__ = ["Fabric", "FabricError"]
+
+GATEWAY = "172.31.1.1"
+GATEWAY6 = "fe80::1"
+EGRESS_NETWORK = IPv4Network("198.18.0.0/24")
+NAME_SERVER = EGRESS_NETWORK[3]
+PRIVATE_MTU = 1450
+
+
+class Fabric:
+    """All wiring of one lab. Methods are idempotent; state lives in the kernel only."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.prefix = f"triad-{settings.name}-"
+        self.router = f"{self.prefix}router"
+        self.host_link = f"tl-{settings.name}"
+        self._settings = settings
+
+    @property
+    def is_up(self) -> bool:
+        return self.router in namespaces(self.prefix)
+
+    def check(self) -> None:
+        """Refuse public networks that this host already uses; the message names the setting."""
+        for setting, network in (
+            ("LAB_PUBLIC_NETWORK", self._settings.public_network),
+            ("LAB_PUBLIC_NETWORK6", self._settings.public_network6),
+        ):
+            for device, used in self._used_networks(network.version):
+                if device != self.host_link and used.overlaps(network):
+                    raise FabricError(
+                        f"{network} is in use on this host ({used} on {device}): "
+                        f"set {setting} to a network that is free, or end the other lab"
+                    )
+
+    def up(self) -> None:
+        """Make router, host cable and base rules. The internet comes with ``egress_command``."""
+        self.check()
+        if self.is_up:
+            return
+        ip(None, [f"netns add {self.router}"])
+        sysctl(self.router, net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+        ip(self.router, self._router_addresses())
+        nft(self.router, rules.ROUTER)
+        ip(None, [f"link add {self.host_link} type veth peer name host netns {self.router}"])
+        settings = self._settings
+        ip(
+            self.router,
+            [
+                f"addr add {GATEWAY6}/64 dev host nodad",
+                "link set host up",
+                f"route add {settings.host_address} dev host src {settings.router_address}",
+                f"route add {settings.host_address6} dev host",
+            ],
+        )
+        ip(
+            None,
+            [
+                f"addr add {settings.host_address} peer {settings.router_address} dev {self.host_link}",
+                f"addr add {settings.host_address6} dev {self.host_link} nodad",
+                f"link set {self.host_link} up",
+                f"route add {settings.public_network} via {settings.router_address} src {settings.host_address}",
+                f"route add {settings.public_network6} via {GATEWAY6} dev {self.host_link}",
+            ],
+        )
+
+    def down(self) -> list[str]:
+        """Remove every namespace and interface of this lab; returns what was there."""
+        gone = self.left()
+        ip(None, [f"link del {self.host_link}"] if self.host_link in links(None) else [])
+        ip(None, [f"netns del {name}" for name in namespaces(self.prefix)])
+        return gone
+
+    def left(self) -> list[str]:
+        """What of this lab the kernel still has."""
+        interfaces = [f"interface {self.host_link}"] if self.host_link in links(None) else []
+        return interfaces + [f"namespace {name}" for name in namespaces(self.prefix)]
+
+    def egress_command(self) -> list[str]:
+        """The process that carries machines' traffic to the internet as this host's own, its DNS at NAME_SERVER."""
+        return [
+            "slirp4netns", "--configure", "--mtu=65520", f"--cidr={EGRESS_NETWORK}", "--disable-host-loopback",
+            "--netns-type=path", f"/run/netns/{self.router}", "tap0",
+        ]  # fmt: skip
+
+    def in_router(self, command: list[str]) -> list[str]:
+        """A command as it is run on the router."""
+        return [*inside(self.router), *command]
+
+    def has_egress(self) -> bool:
+        return "tap0" in links(self.router)
+
+    def plug_public(self, server_id: int, pid: int, net: PublicNet) -> None:
+        """Give the machine whose first process is ``pid`` its eth0."""
+        if net.ipv4 is None and net.ipv6 is None:
+            return
+        end = rules.cable(server_id)
+        # A container starts with IPv6 switched off; a machine does not.
+        sysctl(pid, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__default__disable_ipv6=0)
+        self._cable(self.router, end, pid, "eth0", "mtu 1500")
+        router = [f"addr add {GATEWAY6}/64 dev {end} nodad", f"link set {end} up"]
+        # Replaced, not added: the cable of a deleted server lingers, with its route, until the kernel has cleaned up.
+        machine = ["link set eth0 up"]
+        if net.ipv4 is not None:
+            router.append(f"route replace {net.ipv4} dev {end} src {self._settings.router_address}")
+            machine += [
+                f"addr add {net.ipv4} dev eth0",
+                f"route add {GATEWAY} dev eth0",
+                f"route add default via {GATEWAY} dev eth0 onlink",
+            ]
+        if net.ipv6 is not None:
+            router.append(f"route replace {net.ipv6.network} dev {end}")
+            machine += [
+                f"addr add {net.ipv6} dev eth0 nodad",
+                f"route add default via {GATEWAY6} dev eth0 onlink",
+            ]
+        ip(self.router, router)
+        ip(pid, machine)
+
+    def plug_private(self, server_id: int, pid: int, device: str, link: PrivateLink) -> None:
+        """Give the machine an interface on a private network, under the name ``device``."""
+        place = self._private_namespace(link)
+        end = rules.cable(server_id)
+        addresses = (link.address, *link.alias_ips)
+        self._cable(place, end, pid, device, f"mtu {PRIVATE_MTU} address {link.mac}")
+        ip(
+            place,
+            [
+                f"link set {end} up mtu {PRIVATE_MTU}",
+                *(f"route replace {address} dev {end} src {link.gateway}" for address in addresses),
+            ],
+        )
+        ip(
+            pid,
+            [
+                f"link set {device} up",
+                *(f"addr add {address} dev {device}" for address in addresses),
+                f"route add {link.gateway} dev {device}",
+                f"route add {link.network} via {link.gateway} dev {device}",
+            ],
+        )
+
+    def unplug(self, server_id: int, network_id: int | None) -> None:
+        """Pull a machine's cable: a private network's, or the public one (None)."""
+        place = self.router if network_id is None else f"{self.prefix}net{network_id}"
+        end = rules.cable(server_id)
+        if place in namespaces(self.prefix) and end in links(place):
+            ip(place, [f"link del {end}"])
+
+    def filter(self, server_id: int, firewall: tuple[FirewallRule, ...] | None) -> None:
+        """Enforce a cloud firewall on the public cable; None removes it."""
+        text = rules.without_firewall(server_id) if firewall is None else rules.firewall(server_id, firewall)
+        nft(self.router, text)
+
+    def cut(self, server_id: int) -> None:
+        """Drop all packets to and from a machine on every network, with no reply to anybody."""
+        with self._wiring():
+            for place in namespaces(self.prefix):
+                nft(place, rules.cut(server_id))
+
+    def mend(self, server_id: int) -> None:
+        """Undo ``cut``."""
+        with self._wiring():
+            for place in namespaces(self.prefix):
+                nft(place, rules.mend(server_id))
+
+    def _router_addresses(self) -> list[str]:
+        settings = self._settings
+        return [
+            "link set lo up",
+            f"addr add {settings.router_address} dev lo",
+            f"addr add {GATEWAY} dev lo",
+            f"route add blackhole {settings.public_network}",
+            f"route add blackhole {settings.public_network6}",
+        ]
+
+    def _private_namespace(self, link: PrivateLink) -> str:
+        name = f"{self.prefix}net{link.network_id}"
+        with self._wiring():
+            if name not in namespaces(self.prefix):
+                ip(None, [f"netns add {name}"])
+                sysctl(name, net__ipv4__ip_forward=1)
+                ip(name, ["link set lo up", f"addr add {link.gateway} dev lo", "route add blackhole default"])
+                nft(name, rules.CUT)
+        return name
+
+    def _wiring(self) -> AbstractContextManager[None]:
+        """Nobody sees a namespace that is only half made."""
+        return locked(self._settings.state / "fabric.lock")
+
+    def _cable(self, place: str, end: str, pid: int, device: str, options: str) -> None:
+        """A fresh veth pair from a namespace into a machine; one that is there already is replaced."""
+        if end in links(place):
+            ip(place, [f"link del {end}"])
+        run([*inside(place), "ip", "link", "add", end, "type", "veth", "peer", "name", device, "netns", str(pid)])
+        ip(pid, [f"link set {device} {options}"])
+
+    @staticmethod
+    def _used_networks(version: int) -> list[tuple[str, IPv4Network | IPv6Network]]:
+        routes = ip_query(None, f"-{version}", "route", "show", "table", "all")
+        destinations = ((route.get("dev", route.get("type", "a route")), route["dst"]) for route in routes)
+        return [(device, ip_network(dst)) for device, dst in destinations if dst != "default"]

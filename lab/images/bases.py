@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all images stand on: Ubuntu from a public registry for servers, Debian made here from its packages."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import httpx
+from docker.errors import DockerException
+
+from lab.config import Settings
+from lab.images import building
+from lab.images.building import ImageError
+from lab.machines.nodes import NodeImage
+
+UPSTREAM = "https://registry-1.docker.io"
+_NODE = Path(__file__).parent / "node"
+_DEBIAN = "trixie"
+_DEBIAN_COMMAND = (
+    "mmdebstrap", "--variant=minbase", "--include=ca-certificates",
+    "--aptopt=Acquire::Languages \"none\"",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Base:
+    """actual: the operating system by its name. serves: the API's image that it truly is."""
+
+    reference: str
+    actual: str
+    serves: str
+
+
+UBUNTU = Base("docker.io/library/ubuntu:22.04", "Ubuntu 22.04", "ubuntu-22.04")
+
+
+def upstream_answers() -> bool:
+    """Whether the public registry can be reached, found out within seconds."""
+    try:
+        return httpx.get(f"{UPSTREAM}/v2/", timeout=3).status_code in (200, 401)
+    except httpx.HTTPError:
+        return False
+
+
+def debian(client: docker.DockerClient, settings: Settings) -> Base:
+    """The lab's own Debian, made with mmdebstrap when this recipe was not made yet."""
+    digest = hashlib.sha256("\0".join((*_DEBIAN_COMMAND, _DEBIAN, platform.machine())).encode()).hexdigest()[:16]
+    base = Base(f"triad-lab/base:{digest}", "Debian 13 (trixie)", "debian-13")
+    if building.find(client, base.reference) is not None:
+        return base
+    with tempfile.TemporaryDirectory(dir=settings.cache) as folder:
+        tarball = Path(folder) / "base.tar"
+        try:
+            done = subprocess.run(
+                [*_DEBIAN_COMMAND, _DEBIAN, str(tarball)], capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise ImageError("mmdebstrap is not installed; scripts/setup installs what the lab needs") from None
+        if done.returncode:
+            last = "\n".join(done.stderr.splitlines()[-10:])
+            raise ImageError(f"mmdebstrap cannot make Debian {_DEBIAN}; are its package servers reachable?\n{last}")
+        repository, _, tag = base.reference.partition(":")
+        client.api.import_image(src=str(tarball), repository=repository, tag=tag)
+    return base
+
+
+def node(client: docker.DockerClient, settings: Settings, say: Callable[[str], None]) -> NodeImage:
+    """The image that servers boot from, built when missing.
+
+    What is there is taken, Ubuntu first; LAB_NODE_BASE insists on one of them. say is told what takes long.
+    """
+    with building.alone(settings.cache):
+        for base in _candidates(client, settings):
+            if building.find(client, _node_reference(base)) is not None:
+                return _as_node(base)
+        base = _pull_ubuntu(client, settings, say) or debian(client, settings)
+        say(f"building the servers' image on {base.actual}")
+        building.build(client, _NODE, _node_reference(base), arguments={"BASE": base.reference})
+        return _as_node(base)
+
+
+def _candidates(client: docker.DockerClient, settings: Settings) -> list[Base]:
+    candidates = [UBUNTU] if settings.node_base in ("auto", "ubuntu") else []
+    if settings.node_base in ("auto", "debian"):
+        candidates.append(debian(client, settings))
+    return candidates
+
+
+def _pull_ubuntu(client: docker.DockerClient, settings: Settings, say: Callable[[str], None]) -> Base | None:
+    """Ubuntu, or None where Debian is wanted or must do; ImageError where only Ubuntu is wanted."""
+    if settings.node_base == "debian":
+        return None
+    reason = f"{UPSTREAM} does not answer"
+    if upstream_answers():
+        try:
+            repository, _, tag = UBUNTU.reference.partition(":")
+            client.images.pull(repository, tag)
+        except DockerException as error:
+            reason = str(error)
+        else:
+            return UBUNTU
+    if settings.node_base == "ubuntu":
+        raise ImageError(f"LAB_NODE_BASE is ubuntu, which cannot be pulled: {reason}. Set it to auto or debian.")
+    say(f"Ubuntu cannot be pulled ({reason}): Debian stands in for it")
+    return None
+
+
+def _node_reference(base: Base) -> str:
+    return f"triad-lab/node:{building.content_hash(_NODE, base.reference)}"
+
+
+def _as_node(base: Base) -> NodeImage:
+    return NodeImage(_node_reference(base), base.actual, base.serves)

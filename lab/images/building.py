@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Building images with the engine: once for the same content, under a name that holds the content's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, BuildError, ImageNotFound
+
+from lab.locking import locked
+
+_LAST_LINES = 20
+
+
+class ImageError(Exception):
+    """An image that cannot be built or had; the message holds the end of the build's output."""
+
+
+def content_hash(folder: Path, *more: str) -> str:
+    """Short hash of the files below a folder (names, content, executable or not) and of whatever else matters."""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        digest.update(f"{path.relative_to(folder)}\0{_mode(path):o}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for text in more:
+        digest.update(f"{text}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def find(client: docker.DockerClient, reference: str) -> Any:
+    """The image of a reference, or None."""
+    try:
+        return client.images.get(reference)
+    except ImageNotFound:
+        return None
+
+
+def build(
+    client: docker.DockerClient,
+    folder: Path,
+    reference: str,
+    *,
+    arguments: Mapping[str, str],
+    extra_files: Mapping[str, bytes] | None = None,
+) -> Any:
+    """Build a folder's Dockerfile on the host's network; returns the image."""
+    context = _context(folder, extra_files or {})
+    try:
+        image, _ = client.images.build(
+            fileobj=context, custom_context=True, encoding="identity", tag=reference, buildargs=dict(arguments),
+            network_mode="host", rm=True, forcerm=True,
+        )  # fmt: skip
+    except BuildError as error:
+        lines = "".join(entry.get("stream", "") for entry in error.build_log).splitlines()
+        raise ImageError("\n".join([f"{reference}: {error.msg}", *lines[-_LAST_LINES:]])) from None
+    except APIError as error:
+        raise ImageError(f"{reference}: {error.explanation or error}") from None
+    return image
+
+
+def alone(cache: Path) -> AbstractContextManager[None]:
+    """One builder at a time for all labs of a cache, so that nothing is built twice."""
+    return locked(cache / "build.lock")
+
+
+def _context(folder: Path, extra_files: Mapping[str, bytes]) -> io.BytesIO:
+    """A tar archive that is the same for the same content, so that the engine's cache finds its layers."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path in _files(folder):
+            _add(archive, str(path.relative_to(folder)), path.read_bytes(), _mode(path))
+        for name, content in extra_files.items():
+            _add(archive, name, content, 0o644)
+    stream.seek(0)
+    return stream
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _files(folder: Path) -> list[Path]:
+    ignored = {"node_modules", "__pycache__"}
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not ignored & set(path.parts))
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if path.stat().st_mode & 0o100 else 0o644

@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one does with a lab as a whole: bring it up, take it down, look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import httpx
+from pydantic import SecretStr, TypeAdapter
+
+from lab import daemons, inventory
+from lab.api.settings import Settings as ApiSettings
+from lab.config import Settings
+from lab.daemons import Daemon
+from lab.engine import Engine, EngineError
+from lab.fabric import Fabric
+from lab.fabric.tools import run
+from lab.images import apps, bases
+from lab.images.apps import AppImage
+from lab.machines.backend import ContainerBackend
+from lab.machines.base import MachineBackend
+from lab.machines.container import ContainerMachines
+from lab.machines.nodes import NodeImage
+from lab.machines.none import NoMachines
+from lab.registry import Registry
+
+_NODE = TypeAdapter(NodeImage)
+
+
+class LabError(Exception):
+    """What cannot be done with the lab, and the way out."""
+
+
+class Progress(Protocol):
+    """Shows steps to a person."""
+
+    def step(self, title: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Wrap a step; what it yields notes what is going on."""
+
+
+class Lab:
+    """One lab and all its parts. Every method may be called at any time, whatever state a crash has left."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.with_token()
+        self.engine = Engine(settings)
+        self.fabric = Fabric(settings)
+        self.registry = Registry(settings, self.fabric)
+        self._owner = f"lab-{settings.name}"
+        logs = settings.state / "logs"
+        self._egress = Daemon(self._owner, "egress", logs / "egress.log")
+        self._api = Daemon(self._owner, "api", logs / "api.log")
+        self._node_file = settings.state / "node.json"
+
+    def up(self, progress: Progress) -> bool:
+        """Bring everything up; returns whether anything had to be started or built."""
+        # One that runs and does not answer has lost its state or its mind.
+        if not self.answers():
+            self._api.stop()
+        started = not self._api.pids()
+        if started:
+            self._check_port()
+        if self.settings.machines == "container":
+            started |= self._up_machines(progress)
+        with progress.step("cloud API"):
+            self._api.start([sys.executable, "-m", "lab.cli", "serve"], ready=self.answers)
+        return started
+
+    def _push(self, images: dict[str, AppImage], say: Callable[[str], None]) -> None:
+        for name, image in images.items():
+            if self.registry.push(image):
+                say(f"pushed {name}")
+
+    def _check_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.settings.api_host, self.settings.api_port))
+            except OSError as error:
+                raise LabError(
+                    f"port {self.settings.api_port} on {self.settings.api_host} cannot be used ({error.strerror}): "
+                    "set LAB_API_PORT to a free port, or end what uses it"
+                ) from None
+
+    def _up_machines(self, progress: Progress) -> bool:
+        with progress.step("container engine"):
+            self.fabric.check()
+            client = self.engine.start()
+            ContainerMachines(self.settings, client, self.fabric, "").destroy_strays()
+        with progress.step("networks"):
+            started = not self.fabric.is_up
+            self.fabric.up()
+            self._egress.start(self.fabric.egress_command(), ready=self.fabric.has_egress)
+        with progress.step("image of the servers") as say:
+            node = bases.node(client, self.settings, say)
+            self._node_file.write_bytes(_NODE.dump_json(node))
+        with progress.step("images of the applications") as say:
+            images, built = apps.build_all(client, self.settings, say)
+        with progress.step("registry") as say:
+            started |= self.registry.start()
+            # Asked once per lab: where the public registry is out of reach, asking costs seconds.
+            if started and bases.upstream_answers():
+                self.registry.start_mirror()
+            self._push(images, say)
+        inventory.write(self.settings, self.registry)
+        return started or bool(built)
+
+    def build_images(self, progress: Progress) -> list[str]:
+        """Build what changed and push it when the registry runs; returns the applications that were built."""
+        client = self.engine.start()
+        with progress.step("images of the applications") as say:
+            images, built = apps.build_all(client, self.settings, say)
+        if self.registry.is_up:
+            with progress.step("registry") as say:
+                self._push(images, say)
+        return built
+
+    def down(self, progress: Progress) -> list[str]:
+        """Remove all that runs or lies around; returns what was there. LabError names what could not be removed."""
+        gone = self._hang_up()
+        with progress.step("cloud API"):
+            gone += ["cloud API"] if self._api.stop() else []
+        with progress.step("machines") as say:
+            gone += self._destroy_machines(say)
+        with progress.step("registry and networks"):
+            gone += self.registry.stop()
+            gone += ["egress"] if self._egress.stop() else []
+            gone += self.fabric.down()
+        with progress.step("container engine"):
+            gone += self.engine.release()
+        self._forget()
+        self._verify()
+        return gone
+
+    def api_settings(self) -> ApiSettings:
+        """What the API of this lab is served with."""
+        settings = self.settings
+        return ApiSettings(
+            host=settings.api_host,
+            port=settings.api_port,
+            token=SecretStr(settings.token),
+            state_file=settings.state / "api.sqlite",
+            public_ipv4=settings.public_network,
+            public_ipv6=settings.public_network6,
+        )
+
+    def backend(self) -> MachineBackend:
+        """The machines behind the API."""
+        if self.settings.machines == "none":
+            return NoMachines()
+        return ContainerBackend(self.machines(), self.node())
+
+    def machines(self) -> ContainerMachines:
+        """The machines, for acting on them directly."""
+        return ContainerMachines(self.settings, self.engine.client(), self.fabric, self.node().reference)
+
+    def node(self) -> NodeImage:
+        """What servers boot from."""
+        try:
+            return _NODE.validate_json(self._node_file.read_bytes())
+        except FileNotFoundError:
+            raise LabError("the lab is not up; run: lab up") from None
+
+    def answers(self) -> bool:
+        """Whether the API answers, to this lab's token."""
+        try:
+            return self._get("locations").is_success
+        except httpx.HTTPError:
+            return False
+
+    def status(self) -> dict[str, Any]:
+        """All there is to know, as plain data; see docs of ``lab status --json``."""
+        up = self.answers()
+        container = self.settings.machines == "container"
+        running = daemons.running(self._owner)
+        return {
+            "name": self.settings.name,
+            "up": up,
+            "api": self.settings.endpoint,
+            "backend": {
+                "name": self.settings.machines,
+                "why": "LAB_MACHINES asks for no machines" if not container else "the default: servers are containers",
+            },
+            "engine": {"own": self.engine.own} if container else None,
+            "node_image": asdict(self.node()) if self._node_file.exists() else None,
+            "registry": (
+                {"address": self.registry.address, "ca_file": str(self.registry.ca_file)}
+                if self.registry.is_up
+                else None
+            ),
+            "mirror": self.registry.mirror_url,
+            "processes": running,
+            "servers": self._servers() if up else [],
+        }
+
+    def _servers(self) -> list[dict[str, Any]]:
+        networks = {network["id"]: network["name"] for network in self._list("networks")}
+        node = self.node() if self._node_file.exists() else None
+        servers = []
+        for server in self._list("servers"):
+            public = server["public_net"]
+            boots = asdict(node.boots(server["image"]["name"])) if node else {}
+            servers.append(
+                {
+                    "id": server["id"],
+                    "name": server["name"],
+                    "status": server["status"],
+                    "location": server["location"]["name"],
+                    "image": server["image"]["name"],
+                    "image_actual": boots.get("actual"),
+                    "image_stand_in": boots.get("stand_in"),
+                    "public_ipv4": public["ipv4"] and public["ipv4"]["ip"],
+                    "public_ipv6": public["ipv6"] and public["ipv6"]["ip"],
+                    "private_ips": {networks[net["network"]]: net["ip"] for net in server["private_net"]},
+                }
+            )
+        return servers
+
+    def _list(self, kind: str) -> list[dict[str, Any]]:
+        """All resources of a kind, over all pages."""
+        found: list[dict[str, Any]] = []
+        page: int | None = 1
+        while page is not None:
+            answer = self._get(f"{kind}?per_page=50&page={page}").raise_for_status().json()
+            found += answer[kind]
+            page = answer["meta"]["pagination"]["next_page"]
+        return found
+
+    def _get(self, path: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.settings.token}"}
+        return httpx.get(f"{self.settings.endpoint}/{path}", headers=headers, timeout=5, trust_env=False)
+
+    def _destroy_machines(self, say: Callable[[str], None]) -> list[str]:
+        """Containers of an own engine can only be removed by it, so that it is started once more after a crash."""
+        if self.engine.own:
+            client = self.engine.start()
+        else:
+            try:
+                client = self.engine.client()
+            except EngineError:
+                return []
+        say("removing containers and volumes")
+        return ContainerMachines(self.settings, client, self.fabric, "").destroy_all()
+
+    def _hang_up(self) -> list[str]:
+        """End SSH connections to the servers: Ansible keeps them open for a minute, for its next task."""
+        networks = (self.settings.public_network, self.settings.public_network6)
+        peers = " or ".join(f"dst {network}" for network in networks)
+        connections = run(["ss", "--no-header", "--tcp", "--numeric", "--processes", f"( {peers} )"])
+        pids = {int(pid) for pid in re.findall(r'"ssh",pid=(\d+)', connections)}
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return ["SSH connections"] if pids else []
+
+    def _forget(self) -> None:
+        state = self.settings.state
+        for folder in ("machines", "registry", "inventory", "ssh"):
+            shutil.rmtree(state / folder, ignore_errors=True)
+        for file in (*state.glob("api.sqlite*"), self._node_file, state / "token"):
+            file.unlink(missing_ok=True)
+
+    def _verify(self) -> None:
+        left = [f"process {role}" for role in daemons.running(self._owner)] + self.fabric.left()
+        if left:
+            raise LabError(f"still there: {', '.join(left)}")

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parts of Docker's command line that no API offers: reading Compose files and turning them into services.
+
+Note that this is private to the collection: other collections must not import it.
+
+Files go in by standard input, never by a temporary file or an argument.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+try:
+    import yaml
+except ImportError:
+    HAS_YAML = False
+else:
+    HAS_YAML = True
+
+# What the command line itself needs; anything else of our environment would leak into the file by interpolation.
+_OWN_ENVIRONMENT = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+_GO_FLOAT = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?e[-+][0-9]+")
+_LOG_SECONDS = "5"
+
+
+class DockerCLI:
+    """Docker's command line ``binary``, with the engine at ``host``; ``run`` is ``AnsibleModule.run_command``."""
+
+    def __init__(self, run: Callable[..., tuple[int, str, str]], binary: str, host: str) -> None:
+        self._command = run
+        self._binary = binary
+        self._environment = {name: os.environ[name] for name in _OWN_ENVIRONMENT if name in os.environ}
+        self._host = {"DOCKER_HOST": host}
+
+    def stack_config(self, text: str, variables: Mapping[str, str], directory: str) -> dict[str, Any]:
+        """The Compose file normalised, ``variables`` filled in, relative paths seen from ``directory``.
+
+        Raises Refused with the command's own words about the file.
+        """
+        command = [self._binary, "stack", "config", "--compose-file", "-"]
+        code, output, errors = self._run(command, variables, text, directory)
+        if code:
+            if not re.search(r"^  config ", self._help("stack"), re.MULTILINE):
+                raise Refused(
+                    f"The Docker command line {self._binary} is too old: it has no 'docker stack config', which "
+                    "came with 23.0. Upgrade the package docker-ce-cli (docker-cli, docker.io) on this manager."
+                )
+            raise Refused(f"The Compose file is refused: {_sentence(errors)}")
+        return _parsed(output)
+
+    def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool) -> list[str]:
+        """Send a file to the engine; returns what the command did and warned about, line by line. Does not wait.
+
+        Raises EngineError with the command's words; part of the file may have been deployed then.
+        """
+        arguments = ["stack", "deploy", "--compose-file", "-", "--resolve-image", "never"]
+        if re.search(r"--detach\b", self._help("stack", "deploy")):
+            arguments.append("--detach=true")
+        if prune:
+            arguments.append("--prune")
+        if registry_auth:
+            arguments.append("--with-registry-auth")
+        code, output, errors = self._run([self._binary, *arguments, stack], self._host, text)
+        if code:
+            done = "; ".join(output.splitlines()) or "nothing"
+            # What it ignores comes first, the error last.
+            error = _sentence(errors.rstrip().rpartition("\n")[2])
+            raise EngineError(f"docker stack deploy failed: {error}. Done before that: {done}.")
+        ignored = [line for line in errors.splitlines() if line.startswith("Ignoring unsupported options")]
+        return [*output.splitlines(), *ignored]
+
+    def task_logs(self, task: str, lines: int) -> list[str]:
+        """The last lines a task printed; empty where its node does not give them in time."""
+        logs = ["timeout", _LOG_SECONDS, self._binary, "service", "logs", "--raw", "--tail", str(lines), task]
+        code, output, errors = self._run(logs, self._host)
+        return [] if code else (output + errors).splitlines()[-lines:]
+
+    def _help(self, *command: str) -> str:
+        return self._run([self._binary, *command, "--help"], {})[1]
+
+    def _run(
+        self, command: list[str], environment: Mapping[str, str], text: str = "", directory: str = "/"
+    ) -> tuple[int, str, str]:
+        with _only({**self._environment, **environment}):
+            return self._command(command, data=text, cwd=directory, expand_user_and_vars=False)
+
+
+@contextmanager
+def _only(environment: Mapping[str, str]) -> Iterator[None]:
+    """Nothing but ``environment`` for the commands run inside, which inherit that of this process."""
+    ours = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(ours)
+
+
+def _sentence(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return "; ".join(lines).rstrip(".") or "it gave no reason"
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The command's YAML as data, without the extension fields that only the file's author uses."""
+    if not HAS_YAML:
+        raise Refused(
+            f"PyYAML is missing for {sys.executable}: install the package python3-yaml on the node (cloud images have "
+            "it), or point ansible_python_interpreter to a Python that has it"
+        )
+
+    class Loader(yaml.SafeLoader):
+        """Go prints small and large numbers as 1e-05, which YAML 1.1 takes for text."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _GO_FLOAT, list("-+0123456789"))
+    loaded = Loader(text).get_single_data()
+    return {key: value for key, value in loaded.items() if not key.startswith("x-")}

@@ -1,0 +1,238 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to be done to bring a stack to its Compose file. Pure.
+
+Note that this is private to the collection: other collections must not import it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import (
+    Compose,
+    Made,
+    effective,
+    full_name,
+    ignored_options,
+    networks_of,
+)
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
+    KEPT_RELEASES,
+    Release,
+    State,
+    key_name,
+    spec_digests,
+)
+
+# Changes of these leave running tasks alone; any other change of a service replaces them.
+_KEEPS_TASKS = re.compile(
+    r"deploy\.(replicas$|labels\b|update_config\b|rollback_config\b|placement\.(constraints|preferences)$)"
+)
+_SENSITIVE = re.compile(r"pass|secret|token|credential|private|api_?key|auth", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A stack as it shall be.
+
+    compose: normalised, images pinned, secrets and configs by full name.
+    images: the pinned reference of every reference.
+    made: secrets and configs that the module makes. contents: of those from files, by full name.
+    hash_key: what contents were named with. prune: remove what the file no longer declares.
+    """
+
+    stack: str
+    compose: Compose
+    images: Mapping[str, str]
+    hash_key: str
+    made: tuple[Made, ...] = ()
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    prune: bool = True
+
+    @property
+    def uses_key(self) -> bool:
+        return bool(self.contents) or any(item.content is not None for item in self.made)
+
+
+def plan(desired: Desired, state: State) -> list[Step]:
+    """The steps, in the order they are taken: what services need, services, then what nothing needs any more."""
+    steps = [*_secrets_and_configs(desired, state), *_networks(desired, state), *_services(desired, state)]
+    if deploys(steps):
+        steps += _jobs_again(desired, state, {step.name for step in steps if step.kind == "service"})
+    return [*steps, *(_removals(desired, state) if desired.prune else ())]
+
+
+def plan_absent(state: State) -> list[Step]:
+    """The steps that remove a stack with everything but its volumes."""
+    gone = [("service", name) for name in state.services]
+    gone += [("network", name) for name in state.owned(state.networks)]
+    gone += [("secret", name) for name in state.owned(state.secrets)]
+    gone += [("config", name) for name in state.owned(state.configs)]
+    gone += [("key", key_name(state.stack))] if state.hash_key else []
+    gone += [("release", release.name(state.stack)) for release in state.releases]
+    return [Step("remove", kind, name, before={"name": name}) for kind, name in gone]
+
+
+def deploys(steps: Iterable[Step]) -> bool:
+    """Whether the steps send the Compose file to the engine; clearing away leftovers alone does not."""
+    return any(step.kind == "service" or step.verb == "create" for step in steps)
+
+
+def notes(desired: Desired, state: State) -> list[str]:
+    """What a person should know and the steps do not say, one line each."""
+    lines = [f"note: deploying ignores {option}" for option in ignored_options(desired.compose)]
+    if not desired.prune:
+        extra = sorted(state.services.keys() - desired.compose["services"].keys())
+        lines += [f"note: service {name} is not in the Compose file and stays, because prune is off" for name in extra]
+    return lines
+
+
+def _secrets_and_configs(desired: Desired, state: State) -> Iterator[Step]:
+    for item in desired.made:
+        if item.name not in (state.secrets if item.kind == "secret" else state.configs):
+            size = f"{len(item.content)} bytes" if item.content is not None else f"{item.length} random characters"
+            after = {"name": item.name, "content": size}
+            yield Step("create", item.kind, item.name, after=after, note=item.note, payload={"made": item})
+    for kind, existing in (("secrets", state.secrets), ("configs", state.configs)):
+        for key, declared in desired.compose.get(kind, {}).items():
+            name = full_name(desired.compose, desired.stack, kind, key)
+            if not declared.get("external") and name not in existing:
+                yield Step("create", kind.rstrip("s"), name, after={"name": name, "file": declared.get("file")})
+
+
+def network_names(desired: Desired) -> dict[str, str]:
+    """The full names of the networks that deploying makes, by key: declared, used by a service and not external."""
+    declared = desired.compose.get("networks", {})
+    used = {key for service in desired.compose["services"].values() for key in networks_of(service)}
+    return {
+        key: full_name(desired.compose, desired.stack, "networks", key)
+        for key in sorted(used)
+        if not (declared.get(key) or {}).get("external")
+    }
+
+
+def _networks(desired: Desired, state: State) -> Iterator[Step]:
+    for key, name in network_names(desired).items():
+        if name not in state.networks:
+            options = desired.compose.get("networks", {}).get(key) or {}
+            yield Step("create", "network", name, after={"name": name, **options})
+
+
+def _services(desired: Desired, state: State) -> Iterator[Step]:
+    for name in desired.compose["services"]:
+        step = _service(name, desired, state)
+        if step:
+            yield step
+    if desired.prune:
+        for name in sorted(state.services.keys() - desired.compose["services"].keys()):
+            yield Step("remove", "service", name, before={"name": name}, note="not in the Compose file")
+
+
+def _service(name: str, desired: Desired, state: State) -> Step | None:
+    wanted = flattened(effective(desired.compose, desired.stack, name))
+    actual, release = state.services.get(name), state.release
+    if actual is None:
+        missing = release is not None and name in release.specs
+        note = f"it was part of release {release.number}" if release and missing else ""
+        return Step("create", "service", name, after=shown(wanted), note=note)
+    if release is None or name not in release.specs:
+        image = actual["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Image", "")
+        note = "it runs, and no release of this module tells from what file: deployed again"
+        return Step("update", "service", name, before={"image": image}, after=shown(wanted), note=note)
+    return _change(name, wanted, release, desired.stack, actual)
+
+
+def _jobs_again(desired: Desired, state: State, planned: set[str]) -> Iterator[Step]:
+    for name, service in desired.compose["services"].items():
+        is_job = service.get("deploy", {}).get("mode", "").endswith("-job")
+        if is_job and name in state.services and name not in planned:
+            yield Step("run", "job", name, after={"run": "again"}, note="sending the file starts every job of it again")
+
+
+def _change(name: str, wanted: dict[str, Any], release: Release, stack: str, actual: Mapping[str, Any]) -> Step | None:
+    released = flattened(effective(release.compose, stack, name))
+    fields = sorted(path for path in wanted.keys() | released.keys() if wanted.get(path) != released.get(path))
+    drift = drifted(release.specs[name], actual["Spec"])
+    if not fields and not drift:
+        return None
+    before = {path: released[path] for path in fields if path in released}
+    after = {path: wanted[path] for path in fields if path in wanted}
+    kept = all(_KEEPS_TASKS.match(path) for path in fields)
+    kept = kept and not any(path.startswith("TaskTemplate") for path in drift)
+    note = "its tasks keep running" if kept else "replaces its tasks"
+    if drift:
+        note += f"; it is not as release {release.number} left it: {', '.join(drift)}"
+        before.update(dict.fromkeys(drift, f"not as release {release.number} left it"))
+        after.update(dict.fromkeys(drift, "as the Compose file says"))
+    return Step("update", "service", name, before=_shown_beside(before, after), after=shown(after), note=note)
+
+
+def drifted(released: Mapping[str, str], spec: Mapping[str, Any]) -> list[str]:
+    """The parts of a service's spec that are not as the release left them, by path."""
+    actual = spec_digests(spec)
+    return sorted(path for path in released.keys() | actual.keys() if released.get(path) != actual.get(path))
+
+
+def _removals(desired: Desired, state: State) -> Iterator[Step]:
+    made = set(network_names(desired).values())
+    for name in sorted(state.owned(state.networks)):
+        if name not in made:
+            yield Step("remove", "network", name, before={"name": name}, note="no service uses it any more")
+    for kind, existing in (("secrets", state.secrets), ("configs", state.configs)):
+        needed = _named(kind, desired.stack, [desired.compose, *_kept(desired, state)])
+        for name in sorted(state.owned(existing)):
+            if name not in needed:
+                note = "no kept release names it"
+                yield Step("remove", kind.rstrip("s"), name, before={"name": name}, note=note)
+
+
+def _kept(desired: Desired, state: State) -> list[Compose]:
+    """The files of the releases that stay once the desired one is the newest."""
+    newest = state.release
+    others = state.releases[:-1] if newest and newest.compose == desired.compose else state.releases
+    return [release.compose for release in others[-(KEPT_RELEASES - 1) :]]
+
+
+def _named(kind: str, stack: str, files: Iterable[Compose]) -> set[str]:
+    return {full_name(compose, stack, kind, key) for compose in files for key in compose.get(kind, {})}
+
+
+def flattened(value: Any, path: str = "") -> dict[str, Any]:
+    """A tree as one level of dotted paths; lists are values."""
+    if not isinstance(value, Mapping) or (path and not value):
+        return {path: value}
+    fields: dict[str, Any] = {}
+    for key, item in value.items():
+        fields.update(flattened(item, f"{path}.{key}" if path else str(key)))
+    return fields
+
+
+def shown(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as they may be printed: what looks like a password is not."""
+    return {path: _masked(path, value) for path, value in fields.items()}
+
+
+def _shown_beside(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Like ``shown``, so that a hidden value that changes still differs from the one it changes to."""
+    masked, other = shown(before), shown(after)
+    return {
+        path: f"{value} (before)" if value == other.get(path) and before[path] != after[path] else value
+        for path, value in masked.items()
+    }
+
+
+def _masked(path: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(path, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if path.startswith("environment.") and _SENSITIVE.search(path) and not value.startswith("/run/secrets/"):
+        return "(hidden)"
+    return _URL_PASSWORD.sub(r"\1:(hidden)@", value)

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a suite: ``python -m tests.acceptance main``; groups of rows named after it choose those rows alone."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from lab.config import PROJECT
+from tests.acceptance import report
+from tests.acceptance.rows import Result, Row, judge
+from tests.acceptance.stage import Stage
+
+SUITES = Path(__file__).parent / "suites"
+
+
+def choose(suite: str, groups: Sequence[str], stage: Stage) -> list[Row]:
+    """The rows to judge. Exits with what there is where a name is unknown."""
+    suites = sorted(path.stem for path in SUITES.glob("*.py") if path.stem != "__init__")
+    if suite not in suites:
+        sys.exit(f"No such suite: {suite}. There are: {', '.join(suites)}.")
+    rows: list[Row] = importlib.import_module(f"tests.acceptance.suites.{suite}").rows(stage)
+    known = dict.fromkeys(row.group for row in rows)
+    if unknown := set(groups) - known.keys():
+        sys.exit(f"No such rows in {suite}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    return [row for row in rows if not groups or row.group in groups]
+
+
+def run(rows: Sequence[Row], results: list[Result]) -> None:
+    for row in rows:
+        report.begin(row)
+        results.append(judge(row))
+        report.tell(results[-1])
+
+
+def main(suite: str, *groups: str) -> int:
+    """Returns the exit code: 1 when a row falls short or could not be judged, 130 when stopped."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    stage = Stage(report.say)
+    rows = choose(suite, groups, stage)
+    results: list[Result] = []
+    try:
+        with stage:
+            run(rows, results)
+    except KeyboardInterrupt:
+        report.close(results)
+        print("stopped before the end")
+        return 128 + signal.SIGINT
+    report.close(results)
+    if not groups:
+        report.save(results, PROJECT / "bench" / "results" / f"{suite}.json")
+    failing = sum(result.verdict.fails for result in results)
+    print(f"\n{len(results) - failing} of {len(results)} rows hold")
+    return 1 if failing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

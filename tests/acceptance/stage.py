@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab that a suite plays on, and how far the main job has been done there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from lab import inventory, playbook
+from lab.config import PROJECT, Settings
+from lab.playbook import Run
+
+# A lab of its own, which may stand beside a person's demo.
+LAB = {
+    "LAB_NAME": "accept",
+    "LAB_STATE": str(PROJECT / ".lab" / "accept"),
+    "LAB_PUBLIC_NETWORK": "198.18.53.0/24",
+    "LAB_PUBLIC_NETWORK6": "2001:db8:51ae::/48",
+    "LAB_API_PORT": "8463",
+    "LAB_TOKEN": "token-of-the-acceptance-lab",
+}
+# What would lead elsewhere, or change how playbooks are run.
+FOREIGN = re.compile(r"HCLOUD_|ANSIBLE_|MOLECULE_|LAB_(?!CACHE$|NODE_BASE$)")
+
+# How far the main job has been done: what to play to come from each level to the next.
+PARTS = {
+    "nothing": (),
+    "servers": ("provision.yml", "harden.yml"),
+    "swarm": ("engine.yml", "swarm.yml"),
+    "app": ("deploy.yml",),
+}
+LEVELS = tuple(PARTS)
+
+
+class StageError(Exception):
+    """What had to be prepared for a row could not be."""
+
+
+class Stage:
+    """level: how far the main job has been done, one of LEVELS; None while the lab is down or nobody knows.
+
+    state: the lab's folder. Used as a context, it leaves nothing behind, whatever has happened.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        for name in [name for name in os.environ if FOREIGN.match(name)]:
+            del os.environ[name]
+        os.environ |= LAB
+        self.settings = Settings.from_environment()
+        self.state = self.settings.state
+        self.say = say
+        self.level: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.down()
+
+    def down(self) -> None:
+        """No lab, and no memory of one, but the logs of what was played."""
+        self.level = None
+        self.say("lab down")
+        self.lab("down")
+        for path in self.state.glob("*"):
+            if path.is_dir() and path.name != "logs":
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
+
+    def lab(self, *arguments: str) -> str:
+        """Output of a ``lab`` command that must succeed."""
+        command = [str(PROJECT / ".venv/bin/lab"), *arguments]
+        done = subprocess.run(command, check=False, text=True, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode:
+            raise StageError(f"lab {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def servers(self) -> list[dict[str, Any]]:
+        """The servers as ``lab status`` tells of them."""
+        told: list[dict[str, Any]] = json.loads(self.lab("status", "--json"))["servers"]
+        return told
+
+    def on(self, server: str, command: str) -> str:
+        """Output of a shell command on a server, which must succeed."""
+        return self.lab("ssh", server, command)
+
+    def environment(self) -> dict[str, str]:
+        """What points clients and playbooks at this lab."""
+        return inventory.environment(self.settings)
+
+    def play(
+        self, name: str, variables: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+    ) -> Run:
+        """Run a playbook with extra variables, and with changes to the environment."""
+        return playbook.run(
+            name,
+            project=PROJECT,
+            environment={**self.environment(), **(environment or {})},
+            log=self.state / "logs" / f"{Path(name).stem}.jsonl",
+            arguments=("--extra-vars", json.dumps(variables or {})),
+        )
+
+    def reach(self, level: str) -> None:
+        """Bring the lab to a level, by the shortest way that is certain. StageError where that fails."""
+        if self.level is None or LEVELS.index(level) < LEVELS.index(self.level):
+            self._clear()
+        assert self.level is not None
+        for step in LEVELS[LEVELS.index(self.level) + 1 : LEVELS.index(level) + 1]:
+            for part in PARTS[step]:
+                self._must_play(part)
+            self.level = step
+
+    def _clear(self) -> None:
+        self.say("lab up, servers away")
+        self.lab("up")
+        self._must_play("teardown.yml", {"teardown_confirm": "triad"})
+        self.level = "nothing"
+
+    def _must_play(self, name: str, variables: Mapping[str, Any] | None = None) -> None:
+        run = self.play(name, variables)
+        self.say(f"{name} ({run.seconds:.1f} s)")
+        if run.exit_code:
+            self.level = None
+            raise StageError(f"{name}: {'; '.join(map(str, run.failures))}")
+
+    def api(self, method: str, path: str) -> Any:
+        """Answer of the cloud's API, or of the lab's own endpoints, below the root; None where there is no body."""
+        answer = httpx.request(
+            method,
+            self.settings.endpoint.removesuffix("/v1") + path,
+            headers={"Authorization": f"Bearer {self.settings.token}"},
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def forget_requests(self) -> None:
+        """Begin to count requests anew."""
+        self.api("DELETE", "/_lab/requests")
+
+    def writes(self) -> int:
+        """Write requests that reached the cloud's API since they were last forgotten."""
+        count: int = self.api("GET", "/_lab/requests")["writes"]
+        return count

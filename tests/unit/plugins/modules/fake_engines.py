@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Engines and the swarms they form, in memory, with the methods of the SDK's APIClient that the modules call.
+
+What takes time in a real swarm takes a look or two here: a change shows after the engine was asked for its state
+``delay`` more times.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ADDRESSES = {"server-1": "10.0.0.2", "server-2": "10.0.0.3", "server-3": "10.0.0.4"}
+
+
+class Answer:
+    """The part of an HTTP response that the SDK's errors look at."""
+
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+        self.reason = ""
+        self.url = ""
+
+
+def refusal(explanation: str, status_code: int = 500) -> APIError:
+    return APIError("refused", response=Answer(status_code), explanation=explanation)
+
+
+class Cluster:
+    """A swarm: its nodes as the API lists them, and the changes still under way."""
+
+    def __init__(self, cluster_id: str = "C1") -> None:
+        self.id = cluster_id
+        self.nodes: dict[str, dict[str, Any]] = {}
+        self.tasks: list[dict[str, Any]] = []
+        self.error = ""
+        self.pool = ["10.0.0.0/8"]
+        self.subnet_size = 24
+        self.delay = 2
+        self.conflicts = 0
+        self.later: list[tuple[int, Callable[[], None]]] = []
+
+    def add(self, name: str, role: str = "worker", node_id: str | None = None, **over: Any) -> str:
+        node_id = node_id or f"id-{name}"
+        spec = {"Role": role, "Availability": "active", "Labels": {}, **over.pop("spec", {})}
+        leads = not any((node.get("ManagerStatus") or {}).get("Leader") for node in self.nodes.values())
+        address = ADDRESSES.get(name, "10.0.0.99")
+        self.nodes[node_id] = {
+            "ID": node_id,
+            "Version": {"Index": 10},
+            "Spec": spec,
+            "Description": {"Hostname": name, "Engine": {"EngineVersion": "26.1.5"}},
+            "Status": {"State": "ready", "Addr": address},
+        }
+        if role == "manager":
+            self.vote(node_id, Leader=leads)
+        for key, value in over.items():
+            self.nodes[node_id][key] = {**self.nodes[node_id].get(key, {}), **value}
+        return node_id
+
+    def vote(self, node_id: str, **over: Any) -> None:
+        address = self.nodes[node_id]["Status"]["Addr"]
+        self.nodes[node_id]["ManagerStatus"] = {"Reachability": "reachable", "Addr": f"{address}:2377", **over}
+
+    def happen_later(self, change: Callable[[], None]) -> None:
+        self.later.append((self.delay, change))
+
+    def look(self) -> None:
+        waiting, self.later = self.later, []
+        for looks, change in waiting:
+            if looks > 0:
+                self.later.append((looks - 1, change))
+            else:
+                change()
+
+
+class Engine:
+    """One engine, as the SDK's client shows it."""
+
+    api_version = "1.45"
+
+    def __init__(self, name: str, cluster: Cluster | None = None, state: str = "inactive") -> None:
+        self.name = name
+        self.cluster = cluster
+        self.state = "active" if cluster else state
+        self.error = ""
+        self.known: dict[str, Cluster] = {}
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    @property
+    def id(self) -> str:
+        return f"id-{self.name}"
+
+    def info(self) -> dict[str, Any]:
+        local: dict[str, Any] = {"NodeID": "", "NodeAddr": "", "LocalNodeState": self.state, "Error": self.error}
+        if self.cluster and self.state == "active":
+            self.cluster.look()
+            managers = [node for node in self.cluster.nodes.values() if node.get("ManagerStatus")]
+            local["NodeID"], local["NodeAddr"] = self.id, ADDRESSES[self.name]
+            local["RemoteManagers"] = [{"NodeID": n["ID"], "Addr": n["ManagerStatus"]["Addr"]} for n in managers]
+            local["ControlAvailable"] = "ManagerStatus" in self.cluster.nodes.get(self.id, {})
+            if local["ControlAvailable"]:
+                local["Error"] = self.cluster.error
+                spec = {"Dispatcher": {"HeartbeatPeriod": 5_000_000_000}}
+                local["Cluster"] = {
+                    "ID": self.cluster.id,
+                    "Spec": spec,
+                    "DefaultAddrPool": self.cluster.pool,
+                    "SubnetSize": self.cluster.subnet_size,
+                }
+        return {"Name": self.name, "ServerVersion": "26.1.5", "DockerRootDir": "/nonexistent", "Swarm": local}
+
+    def member(self) -> Cluster:
+        assert self.cluster is not None
+        return self.cluster
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return copy.deepcopy(list(self.member().nodes.values()))
+
+    def inspect_node(self, node_id: str) -> dict[str, Any]:
+        return copy.deepcopy(self.member().nodes[node_id])
+
+    def inspect_swarm(self) -> dict[str, Any]:
+        return {"JoinTokens": {"Manager": "token-manager", "Worker": "token-worker"}}
+
+    def init_swarm(self, **options: Any) -> str:
+        self.calls.append(("init_swarm", options))
+        self.cluster, self.state = Cluster("C-new"), "active"
+        self.cluster.pool = options["default_addr_pool"] or self.cluster.pool
+        return self.cluster.add(self.name, "manager")
+
+    def join_swarm(self, **options: Any) -> bool:
+        self.calls.append(("join_swarm", options))
+        role = options["join_token"].rpartition("-")[2]
+        if role not in ("manager", "worker"):
+            raise refusal("rpc error: code = Unknown desc = invalid join token")
+        cluster = self.known[options["remote_addrs"][0]]
+        self.cluster, self.state = cluster, "active"
+        cluster.add(self.name, role, Status={"State": "unknown"})
+        cluster.happen_later(lambda: cluster.nodes[self.id]["Status"].update(State="ready"))
+        return True
+
+    def leave_swarm(self, force: bool = False) -> bool:
+        self.calls.append(("leave_swarm", {"force": force}))
+        if self.cluster and self.cluster.nodes[self.id].get("ManagerStatus") and not force:
+            raise refusal("You are attempting to leave the swarm on a node that is participating as a manager", 503)
+        self.cluster, self.state, self.error = None, "inactive", ""
+        return True
+
+    def update_node(self, node_id: str, version: int, node_spec: dict[str, Any]) -> bool:
+        self.calls.append(("update_node", {"id": node_id, **node_spec}))
+        cluster, node = self.member(), self.member().nodes[node_id]
+        if cluster.conflicts:
+            cluster.conflicts -= 1
+            node["Version"]["Index"] += 1
+        if version != node["Version"]["Index"]:
+            raise refusal("rpc error: code = Unknown desc = update out of sequence")
+        node["Version"]["Index"] += 1
+        before, node["Spec"] = node["Spec"]["Role"], copy.deepcopy(node_spec)
+        if before != node_spec["Role"]:
+            becomes = node_spec["Role"] == "manager"
+            cluster.happen_later(lambda: cluster.vote(node_id) if becomes else node.pop("ManagerStatus", None))
+        return True
+
+    def remove_node(self, node_id: str) -> bool:
+        self.calls.append(("remove_node", {"id": node_id}))
+        node = self.member().nodes[node_id]
+        if node["Status"]["State"] == "ready" or node["Spec"]["Role"] == "manager":
+            raise refusal(f"node {node_id} is not down or is a manager", 400)
+        del self.member().nodes[node_id]
+        return True
+
+    def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        self.member().look()
+        return [task for task in self.member().tasks if task["NodeID"] == filters["node"]]
