@@ -13,7 +13,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,9 +57,8 @@ class Daemon:
 
     def start(self, command: list[str], *, ready: Callable[[], bool], seconds: float = 30) -> None:
         """Start the process unless it runs; returns when it is ready."""
-        if not self.leaders():
-            self._spawn(command)
-        if not wait_for(lambda: not self.leaders() or ready(), seconds=seconds) or not self.leaders():
+        has_ended: Callable[[], bool] = self._spawn(command) if not self.leaders() else lambda: not self.leaders()
+        if not wait_for(lambda: has_ended() or ready(), seconds=seconds) or has_ended():
             raise DaemonError(f"{self.role} did not come up; the end of {self.log}:\n{self.last_words()}")
 
     def stop(self, *, seconds: float = 20) -> bool:
@@ -78,16 +76,27 @@ class Daemon:
                 raise DaemonError(f"{self.role} does not end (processes {self.pids()})")
         return True
 
-    def _spawn(self, command: list[str]) -> None:
-        """Start it as nobody's child, so that it outlives this process and leaves no zombie to it."""
+    def _spawn(self, command: list[str]) -> Callable[[], bool]:
+        """Start it in a session of its own, so that it outlives this process; returns what tells whether it has ended.
+
+        Its mark can be read a little later than this returns: the kernel has yet to lay out its environment.
+        """
         if shutil.which(command[0]) is None:
             raise DaemonError(f"{command[0]} is not installed; scripts/setup installs what the lab needs")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            subprocess.run(
-                ["setsid", "--fork", *command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, MARK: self.mark}, check=True,
-            )  # fmt: skip
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawnp(
+            command[0],
+            command,
+            {**os.environ, MARK: self.mark},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log), appending, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        return lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def last_words(self, lines: int = 15) -> str:
         if not self.log.exists():

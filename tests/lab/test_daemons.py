@@ -33,6 +33,16 @@ def test_a_process_is_started_once_found_and_ended(daemon: Daemon, tmp_path: Pat
     assert not daemon.stop()
 
 
+def test_it_is_ready_when_start_returns(daemon: Daemon, tmp_path: Path) -> None:
+    """However late the kernel shows a new process, and however busy the machine is."""
+    ready = tmp_path / "ready"
+    for _ in range(30):
+        daemon.start(["sh", "-c", f"touch {ready}; exec sleep 60"], ready=ready.exists)
+        assert ready.exists()
+        daemon.stop()
+        ready.unlink()
+
+
 def test_what_it_started_ends_with_it(daemon: Daemon) -> None:
     daemon.start(["sh", "-c", "sleep 60 & sleep 60 & wait"], ready=lambda: len(daemon.pids()) == 3)
     assert daemon.stop()

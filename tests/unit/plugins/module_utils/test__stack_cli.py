@@ -94,12 +94,13 @@ def test_a_failed_deploy_tells_what_was_done(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "lines"), [("echo a; echo b; echo c", ["b", "c"]), ("echo no >&2; exit 1", []), ("sleep 9", [])]
+    ("body", "seconds", "lines"),
+    [("echo a; echo b; echo c", "60", ["b", "c"]), ("echo no >&2; exit 1", "60", []), ("sleep 600", "0.2", [])],
 )
 def test_logs_are_the_last_lines_or_none(
-    script: Script, monkeypatch: pytest.MonkeyPatch, body: str, lines: list[str]
+    script: Script, monkeypatch: pytest.MonkeyPatch, body: str, seconds: str, lines: list[str]
 ) -> None:
-    monkeypatch.setattr(_stack_cli, "_LOG_SECONDS", "0.2")
+    monkeypatch.setattr(_stack_cli, "_LOG_SECONDS", seconds)
     assert script(f"exec sh -c '{body}'").task_logs("task", 2) == lines
 
 
