@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import docker
@@ -176,10 +177,11 @@ class ContainerMachines:
         """Remove every machine and disk of this lab, records or not; returns what was there."""
         containers = self._client.containers.list(all=True, filters=self._mine, ignore_removed=True)
         for container in containers:
-            container.remove(force=True, v=True)
+            _remove_container(container)
         volumes = self._client.volumes.list(filters=self._mine)
         for volume in volumes:
-            volume.remove(force=True)
+            with contextlib.suppress(NotFound):
+                volume.remove(force=True)
         return [f"container {c.name}" for c in containers] + [f"volume {v.name}" for v in volumes]
 
     def destroy_strays(self) -> None:
@@ -262,7 +264,7 @@ class ContainerMachines:
     def _remove(self, server_id: int) -> None:
         container = self._find(server_id)
         if container is not None:
-            container.remove(force=True, v=True)
+            _remove_container(container)
         for disk in _DISKS:
             with contextlib.suppress(NotFound):
                 self._client.volumes.get(f"{self._name(server_id)}-{disk}").remove(force=True)
@@ -302,6 +304,26 @@ class ContainerMachines:
 def _runs(container: Container) -> bool:
     container.reload()
     return bool(container.attrs["State"]["Running"])
+
+
+def _remove_container(container: Container) -> None:
+    """Remove it, or wait while somebody else, such as an API that has just been ended, has it removed."""
+    with contextlib.suppress(NotFound):
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            if not wait_for(lambda: _is_gone(container), seconds=60, interval=0.2):
+                raise
+
+
+def _is_gone(container: Container) -> bool:
+    try:
+        container.reload()
+    except NotFound:
+        return True
+    return False
 
 
 def _memory(spec: MachineSpec) -> int:
