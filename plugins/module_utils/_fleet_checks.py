@@ -11,12 +11,19 @@ Each problem is one sentence that names the setting, and one that names the way 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import Catalog, Raw, Server, private_ips
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import (
+    Catalog,
+    Offer,
+    Raw,
+    Server,
+    has_image,
+    private_ips,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 
 if TYPE_CHECKING:
@@ -103,13 +110,14 @@ def check_offers(
     """
     servers = list(servers)
     ranges = _ranges(catalog, planned)
+    variants = [variant for server in servers for variant in _variants(server, actual.get(server.name))]
     problems = [
-        *(problem for server in servers for problem in _offer_problems(server, actual.get(server.name), catalog)),
-        *(problem for server in servers for problem in _address_problems(server, actual, catalog, ranges)),
+        *(problem for variant in variants for problem in _offer_problems(variant, actual.get(variant.name), catalog)),
+        *(problem for variant in variants for problem in _address_problems(variant, actual, catalog, ranges)),
         *_full_placement_groups(servers, actual, catalog),
     ]
     if problems:
-        raise Refused(" ".join(problems))
+        raise Refused(" ".join(dict.fromkeys(problems)))
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
@@ -175,6 +183,15 @@ def _is_ipv4(text: str) -> bool:
     return True
 
 
+def _variants(server: Server, actual: Raw | None) -> list[Server]:
+    """The server as each of its offers; one that exists as one of them is only that."""
+    offers = server.offers
+    if actual is not None:
+        has = Offer(actual["server_type"]["name"], actual["location"]["name"])
+        offers = (has,) if has in offers else offers
+    return [replace(server, server_type=offer.server_type, location=offer.location) for offer in offers]
+
+
 def _offer_problems(server: Server, actual: Raw | None, catalog: Catalog) -> Iterator[str]:
     """An existing server keeps what it has, even when the cloud no longer offers it."""
     where = f"servers[{server.name}]"
@@ -193,8 +210,25 @@ def _offer_problems(server: Server, actual: Raw | None, catalog: Catalog) -> Ite
                 f"{where}.server_type: {server.server_type} is not offered in {server.location}. "
                 f"Choose one of: {_listed(offered)}; or a location that has it: {_listed(places)}."
             )
-    if actual is None:
+        elif actual is not None and server.location == had["location"]:
+            yield from _resize_problems(where, server_type, actual)
+    if actual is None or not has_image(actual, server.image):
         yield from _image_problems(server, None if server_type is None else server_type["architecture"], catalog)
+
+
+def _resize_problems(where: str, server_type: Raw, actual: Raw) -> Iterator[str]:
+    """A server keeps its processor and its disk when it becomes another type."""
+    name, has = server_type["name"], actual["server_type"]["architecture"]
+    if server_type["architecture"] != has:
+        yield (
+            f"{where}.server_type: {name} has {server_type['architecture']} processors, and the server was made for "
+            f"{has}. Choose a type with {has} processors, or remove the server (state=absent) and run once more."
+        )
+    if server_type["disk"] < actual["primary_disk_size"]:
+        yield (
+            f"{where}.server_type: {name} has a disk of {server_type['disk']} GB, and the server uses "
+            f"{actual['primary_disk_size']} GB. Disks cannot shrink: choose a type with a larger one."
+        )
 
 
 def _offer(server_type: Raw, location: str) -> bool:
@@ -303,13 +337,17 @@ def _address_problems(
 def _full_placement_groups(servers: list[Server], actual: Mapping[str, Raw], catalog: Catalog) -> Iterator[str]:
     for name in sorted({server.placement_group for server in servers if server.placement_group}):
         members = catalog.placement_groups.get(name, {}).get("servers", [])
-        newcomers = [one for one in servers if one.placement_group == name and one.name not in actual]
+        newcomers = [one for one in servers if one.placement_group == name and not _is_in(actual.get(one.name), name)]
         total = len(members) + len(newcomers)
         if total > PLACEMENT_GROUP_LIMIT:
             yield (
                 f"servers: placement group {name} would have {total} servers, and the cloud allows "
                 f"{PLACEMENT_GROUP_LIMIT}. Spread the servers over several groups."
             )
+
+
+def _is_in(raw: Raw | None, group: str) -> bool:
+    return raw is not None and raw["placement_group"] is not None and raw["placement_group"]["name"] == group
 
 
 def _unknown(where: str, value: str, valid: Iterable[str], way_out: str = "Choose") -> str:

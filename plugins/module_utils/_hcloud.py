@@ -11,6 +11,7 @@ from several threads; however many actions run, one request a second watches the
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -127,17 +128,18 @@ class Cloud:
 
         return self._retried(attempt)
 
-    def until(self, read: Callable[[], T], waiting_for: Callable[[T], str]) -> T:
+    def until(self, read: Callable[[], T], waiting_for: Callable[[T], str], seconds: float = math.inf) -> T:
         """What ``read`` gives once ``waiting_for`` has nothing to say about it; reads about once a second.
 
-        Raises ``CloudError`` with what is being waited for when time runs out.
+        Raises ``CloudError`` with what is being waited for when time runs out, or ``seconds`` of it have passed.
         """
+        deadline = min(self._deadline, time.monotonic() + seconds)
         while True:
             value = read()
             missing = waiting_for(value)
             if not missing:
                 return value
-            if time.monotonic() + POLL_INTERVAL > self._deadline:
+            if time.monotonic() + POLL_INTERVAL > deadline:
                 raise CloudError(f"Not within {self._timeout:g} s: {missing}. Raise timeout.", "time_out")
             time.sleep(POLL_INTERVAL)
 

@@ -21,19 +21,22 @@ description:
   - Everything that can be told beforehand is checked before the first server is created.
   - An interrupted run is continued by the next one. When servers fail, the others are still completed, and the result
     says what was done and what was not.
-  - What would disrupt a running server (another location, type, image, placement group or private address, public
-    addresses on or off) is refused with a message.
+  - What a running server can take over (labels, firewalls, protection, backups, further private networks) is changed
+    in place. What would disrupt it is refused with a message, unless O(on_drift) asks for it; servers are then
+    disrupted one at a time, and the first that fails is the last one.
+  - What the API takes and never gives back (user data, SSH keys) is recorded as a hash in labels under
+    C(hcloud-fleet/); a difference is a warning.
   - Networks, firewalls, placement groups and SSH keys are made with the collection C(hetzner.hcloud).
 options:
   state:
     description:
-      - With V(present), servers exist as described, attached and running. With V(absent), servers of these names do
-        not exist; of each entry only O(servers[].name) counts then.
+      - With V(present), servers exist as described. With V(absent), servers of these names do not exist; of each entry
+        only O(servers[].name) and O(servers[].labels) count then.
     type: str
     choices: [present, absent]
     default: present
   servers:
-    description: The servers. Others in the project are left alone.
+    description: The servers. Others in the project are left alone, unless O(prune) names them.
     type: list
     elements: dict
     required: true
@@ -51,8 +54,39 @@ options:
       location:
         description: Name of the location. Required with O(state=present).
         type: str
+      alternatives:
+        description:
+          - What to order instead, in this order, when the cloud is out of stock; a warning says so. A server that
+            exists as one of them is as asked for.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          server_type:
+            description: Name of the server type. O(servers[].server_type) unless given.
+            type: str
+          location:
+            description: Name of the location. O(servers[].location) unless given.
+            type: str
+      status:
+        description: Whether the server runs. Off is reached by a shutdown, or by cutting the power after 90 seconds.
+        type: str
+        choices: [running, "off"]
+        default: running
+      backups:
+        description:
+          - Whether the cloud backs the server up daily. When omitted, this is left as it is. Switching it off deletes
+            the backups there are.
+        type: bool
+      protection:
+        description:
+          - Whether the server is protected against deletion and rebuilding. When omitted, this is left as it is.
+        type: bool
       labels:
-        description: All labels of the server; others are removed. When omitted, labels are left as they are.
+        description:
+          - All labels of the server; others are removed, except those under C(hcloud-fleet/). When omitted, labels are
+            left as they are.
+          - With O(state=absent) a condition, a server of this name without these labels is refused as somebody else's.
         type: dict
       ssh_keys:
         description:
@@ -97,6 +131,23 @@ options:
         description: Whether the server has a public IPv6 network.
         type: bool
         default: true
+  on_drift:
+    description:
+      - What may happen to a server that cannot become what is asked for while it runs.
+      - With V(refuse), nothing does; the message says how to go on.
+      - With V(restart), it is shut down, changed and started (O(servers[].server_type), O(servers[].placement_group),
+        private and public addresses, O(servers[].status)).
+      - With V(replace), it may lose its disk, too. Another O(servers[].image) rebuilds it, another
+        O(servers[].location) deletes it and makes another.
+    type: str
+    choices: [refuse, restart, replace]
+    default: refuse
+  prune:
+    description:
+      - Label selector, such as C(cluster=triad). Servers that match and are not in O(servers) are deleted, one at a
+        time and after everything else.
+    type: str
+    default: ''
   networks:
     description:
       - Networks that the play makes before the servers. Private addresses are checked against them as long as they do
@@ -202,6 +253,17 @@ EXAMPLES = r"""
   delegate_to: localhost
   check_mode: true
 
+- name: Another server type, one server after the other
+  triad.hetzner_swarm.hcloud_fleet:
+    on_drift: restart
+    servers:
+      - name: server-fsn-1
+        server_type: cpx32
+        image: ubuntu-22.04
+        location: fsn1
+        alternatives: [{server_type: cpx42}]
+  delegate_to: localhost
+
 - name: Remove a server
   triad.hetzner_swarm.hcloud_fleet:
     state: absent
@@ -266,6 +328,22 @@ servers:
       description: Labels.
       type: dict
       sample: {project: voting}
+disrupted:
+  description: The servers that exist and cannot stay as they are while they run, one at a time in this order.
+  returned: always, unless the input is refused
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the server.
+      type: str
+    by:
+      description: What happens to it; V(restart), V(replace) or V(delete).
+      type: str
+    settings:
+      description: The settings that are not as asked for.
+      type: list
+      elements: str
 plan:
   description: One line for each step, in order.
   returned: always, unless the input is refused
@@ -294,21 +372,15 @@ unfinished:
       elements: str
 """
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import (
-    moving,
-    plan_absent,
-    plan_present,
-    preview,
-    view,
-)
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import Catalog, moving, preview, view
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet_apply import (
     Outcome,
-    Planner,
     apply,
     by_name,
     read_settled,
@@ -321,11 +393,19 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet_checks 
     parse,
     parse_names,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet_plan import (
+    Fleet,
+    disruptions,
+    plan,
+    warnings,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._hcloud import HCLOUD_IMPORT_ERROR, Cloud, CloudError
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, diff, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import Raw
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -351,8 +431,19 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "user_data": {"type": "str", "default": ""},
             "enable_ipv4": {"type": "bool", "default": True},
             "enable_ipv6": {"type": "bool", "default": True},
+            "status": {"type": "str", "choices": ["running", "off"], "default": "running"},
+            "backups": {"type": "bool"},
+            "protection": {"type": "bool"},
+            "alternatives": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"server_type": {"type": "str"}, "location": {"type": "str"}},
+            },
         },
     },
+    "on_drift": {"type": "str", "choices": ["refuse", "restart", "replace"], "default": "refuse"},
+    "prune": {"type": "str", "default": ""},
     "networks": {
         "type": "list",
         "elements": "dict",
@@ -374,44 +465,60 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-def present(cloud: Cloud, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The servers exist as described; returns the module's result."""
+def converge(cloud: Cloud, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """All that is asked for is so; returns the module's result."""
+    fleet, catalog, actual = read(cloud, params, check_mode)
+    planner = partial(plan, fleet, catalog=catalog)
+    steps = [step for its_steps in planner(actual).values() for step in its_steps]
+    disrupted = disruptions(fleet, actual, catalog) if params["state"] == "present" else []
+    result: dict[str, Any] = {
+        "changed": bool(steps),
+        "plan": summary(steps),
+        "diff": diff(steps),
+        "disrupted": [asdict(one) for one in disrupted],
+        "warnings": warnings(fleet, actual, catalog),
+    }
+    if check_mode:
+        return result | {"servers": _planned(fleet, catalog, actual)}
+    alone = [one.name for one in disrupted]
+    waves = [[name for name in fleet.names if name not in alone], *([name] for name in alone)]
+    outcomes, after = apply(cloud, planner, actual, waves, params["concurrency"])
+    result["warnings"] += [outcome.note for outcome in outcomes if outcome.note]
+    made = {name for name in after if name not in actual or after[name]["id"] != actual[name]["id"]}
+    servers = [view(after[name], catalog, name in made) for name in fleet.names if name in after]
+    return result | {"servers": servers} | _failure(outcomes)
+
+
+def read(cloud: Cloud, params: Mapping[str, Any], check_mode: bool) -> tuple[Fleet, Catalog, dict[str, Raw]]:
+    """What is asked for, what the project offers, and its servers by name.
+
+    Raises ``Refused`` with every problem that can be told before anything is changed.
+    """
+    present = params["state"] == "present"
     networks = [PlannedNetwork.from_options(one) for one in params["networks"]]
-    wanted = parse(params["servers"])
-    names = [server.name for server in wanted]
-    catalog, servers = read_state(cloud, wanted)
+    wanted = parse(params["servers"]) if present else []
+    names = [server.name for server in wanted] or parse_names(params["servers"])
+    catalog, actual = read_state(cloud, wanted)
+    listed = set(names)
+    matching = cloud.read("servers", label_selector=params["prune"]) if params["prune"] else []
+    fleet = Fleet(
+        servers=wanted,
+        gone=[*([] if present else names), *sorted(by_name(matching).keys() - listed)],
+        on_drift=params["on_drift"],
+        owner={} if present else {entry["name"]: entry["labels"] or {} for entry in params["servers"]},
+    )
     if not check_mode:
         check_parents(wanted, catalog)
-        servers = read_settled(cloud, names) if moving(servers, names) else servers
-    actual = by_name(servers)
+        actual = read_settled(cloud, fleet.names) if moving(actual.values(), fleet.names) else actual
     check_offers(wanted, actual, catalog, networks)
-    planner = partial(plan_present, wanted, catalog=catalog)
-    if check_mode:
-        shown = [
-            view(actual[one.name], catalog, created=False) if one.name in actual else preview(one) for one in wanted
-        ]
-        return _planned(planner, actual) | {"servers": shown}
-    outcomes, after = apply(cloud, planner, actual, params["concurrency"])
-    shown = [view(after[name], catalog, created=name not in actual) for name in names if name in after]
-    return _planned(planner, actual) | {"servers": shown} | _failure(outcomes)
+    return fleet, catalog, actual
 
 
-def absent(cloud: Cloud, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """No servers of these names exist; returns the module's result."""
-    names = parse_names(params["servers"])
-    catalog, servers = read_state(cloud, wanted=[])
-    actual = by_name(servers)
-    planner = partial(plan_absent, names)
-    if check_mode:
-        return _planned(planner, actual) | {"servers": []}
-    outcomes, after = apply(cloud, planner, actual, params["concurrency"])
-    shown = [view(after[name], catalog, created=False) for name in names if name in after]
-    return _planned(planner, actual) | {"servers": shown} | _failure(outcomes)
-
-
-def _planned(planner: Planner, actual: Mapping[str, Any]) -> dict[str, Any]:
-    steps = [step for plan in planner(actual).values() for step in plan]
-    return {"changed": bool(steps), "plan": summary(steps), "diff": diff(steps)}
+def _planned(fleet: Fleet, catalog: Catalog, actual: Mapping[str, Raw]) -> list[dict[str, Any]]:
+    """The servers as they would be listed after a real run."""
+    return [
+        view(actual[one.name], catalog, created=False) if one.name in actual else preview(one) for one in fleet.servers
+    ]
 
 
 def _failure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -445,12 +552,13 @@ def main() -> None:
     if HCLOUD_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("hcloud >= 2.10"), exception=HCLOUD_IMPORT_ERROR)
     params = module.params
-    converge = present if params["state"] == "present" else absent
     try:
         with Cloud(params["api_token"] or "", params["api_endpoint"], params["timeout"]) as cloud:
             result = converge(cloud, params, module.check_mode)
     except (Refused, CloudError) as exc:
         module.fail_json(msg=str(exc))
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     if "unfinished" in result:
         module.fail_json(**result)
     module.exit_json(**result)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _hcloud
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _fleet_apply, _hcloud
 from ansible_collections.triad.hetzner_swarm.plugins.modules import hcloud_fleet
 
 if TYPE_CHECKING:
@@ -362,11 +362,14 @@ def test_time_runs_out(lab: Lab, run: Module, quick_polls: None) -> None:
 def test_changes_a_running_server_in_place(lab: Lab, run: Module, quick_polls: None) -> None:
     run(FLEET)
     lab.forget_requests()
-    changed = [FLEET[0] | {"labels": {"project": "voting", "tier": "web"}, "firewalls": ["strict"]}, *FLEET[1:]]
+    changes = {"labels": {"project": "voting", "tier": "web"}, "firewalls": ["strict"], "backups": True}
+    changed = [FLEET[0] | changes | {"protection": True}, *FLEET[1:]]
     plan = [
+        "apply firewall to server server-fsn-1 (strict)",
+        "remove firewall from server server-fsn-1 (swarm)",
         "label server server-fsn-1",
-        "protect server server-fsn-1 (firewall strict)",
-        "expose server server-fsn-1 (firewall swarm)",
+        "enable backups of server server-fsn-1",
+        "protect server server-fsn-1",
     ]
     assert run(changed, _ansible_check_mode=True)["plan"] == plan
     assert lab.writes() == 0
@@ -374,7 +377,140 @@ def test_changes_a_running_server_in_place(lab: Lab, run: Module, quick_polls: N
     assert result["plan"] == plan
     assert result["servers"][0]["labels"] == {"project": "voting", "tier": "web"}
     assert not run(changed)["changed"]
-    assert lab.writes() == 3
+    assert lab.writes() == 5
+
+
+def test_other_user_data_is_a_warning_and_no_change(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET)
+    lab.forget_requests()
+    result = run([FLEET[0] | {"user_data": "#cloud-config\n"}, *FLEET[1:]])
+    assert "servers[server-fsn-1].user_data is not what the server was made with." in str(result["warnings"])
+    assert not result["changed"]
+    assert lab.writes() == 0
+
+
+def resized(server_type: str) -> list[dict[str, Any]]:
+    return [server | {"server_type": server_type} for server in FLEET]
+
+
+def test_restarts_one_server_after_the_other(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET)
+    planned = run(resized("cpx32"), on_drift="restart", _ansible_check_mode=True)
+    lab.forget_requests()
+    result = run(resized("cpx32"), on_drift="restart")
+    assert "failed" not in result, result["msg"]
+    assert (result["plan"], result["disrupted"]) == (planned["plan"], planned["disrupted"])
+    assert [(one["name"], one["by"]) for one in result["disrupted"]] == [(name, "restart") for name in ADDRESSES]
+    assert {server["server_type"] for server in result["servers"]} == {"cpx32"}
+    assert_complete(lab)
+    written = [one for one in lab.api.lab.get("/requests").json()["log"] if one["method"] != "GET"]
+    assert [one["path"].rpartition("/")[2] for one in written] == ["shutdown", "change_type", "poweron"] * 3
+    assert not run(resized("cpx32"))["changed"]
+
+
+def test_a_restart_that_fails_is_the_last_one(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET)
+    lab.faults({"on": "action", "command": "change_server_type", "code": "action_failed", "times": 1, "nth": 2})
+    result = run(resized("cpx32"), on_drift="restart")
+    assert {one["name"] for one in result["unfinished"]} == {"server-fsn-2", "server-nbg-1"}
+    assert "server-nbg-1: stop server server-nbg-1: It was left alone" in result["msg"]
+    assert [server["status"] for server in result["servers"]] == ["running", "off", "running"]
+    assert "failed" not in run(resized("cpx32"), on_drift="restart")
+    assert_complete(lab)
+
+
+def test_an_operating_system_that_does_not_shut_down_loses_its_power(
+    lab: Lab, run: Module, quick_polls: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(FLEET[:1])
+    monkeypatch.setattr(_fleet_apply, "SHUTDOWN_SECONDS", 0.2)
+
+    async def deaf(_: int) -> None:
+        """The machine was asked, and goes on."""
+
+    monkeypatch.setattr(lab.api.backend, "shutdown", deaf)
+    result = run([FLEET[0] | {"status": "off"}], on_drift="restart")
+    assert result["servers"][0]["status"] == "off"
+    assert {"POST /servers/{id}/actions/shutdown", "POST /servers/{id}/actions/poweroff"} <= set(lab.requests())
+
+
+def test_another_image_and_another_location(lab: Lab, run: Module, quick_polls: None) -> None:
+    first = run(FLEET)
+    changed = [FLEET[0] | {"image": "debian-13"}, FLEET[1] | {"location": "hel1"}, FLEET[2]]
+    assert "on_drift=replace" in run(changed, on_drift="restart")["msg"]
+    result = run(changed, on_drift="replace")
+    assert "failed" not in result, result["msg"]
+    assert [one["by"] for one in result["disrupted"]] == ["replace", "replace"]
+    assert [server["image"] for server in result["servers"]] == ["debian-13", "ubuntu-22.04", "ubuntu-22.04"]
+    assert [server["location"] for server in result["servers"]] == ["fsn1", "hel1", "nbg1"]
+    assert [server["created"] for server in result["servers"]] == [False, True, False]
+    assert result["servers"][0]["id"] == first["servers"][0]["id"]
+    assert_complete(lab)
+    assert not run(changed)["changed"]
+
+
+def test_public_addresses_come_and_go(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET)
+    private = [FLEET[0] | {"enable_ipv4": False, "enable_ipv6": False}, *FLEET[1:]]
+    result = run(private, on_drift="restart")
+    assert "failed" not in result, result["msg"]
+    assert result["servers"][0]["public_ipv4"] is None
+    assert len(lab.ids("primary_ips")) == 4
+    assert not run(private)["changed"]
+    result = run(FLEET, on_drift="restart")
+    assert result["servers"][0]["public_ipv4"]
+    assert len(lab.ids("primary_ips")) == 6
+    assert not run(FLEET)["changed"]
+
+
+@pytest.mark.parametrize(
+    "gone", [{"status": 412}, {"on": "action", "command": "create_server"}], ids=["asked", "begun"]
+)
+def test_alternatives_where_the_cloud_is_out_of_stock(
+    lab: Lab, run: Module, quick_polls: None, gone: dict[str, Any]
+) -> None:
+    lab.faults((CREATE if "status" in gone else {}) | gone | {"code": "resource_unavailable", "times": 1})
+    flexible = FLEET[0] | {"alternatives": [{"server_type": "cpx32"}, {"location": "nbg1"}]}
+    result = run([flexible])
+    assert "failed" not in result, result["msg"]
+    assert (result["servers"][0]["server_type"], result["servers"][0]["location"]) == ("cpx32", "fsn1")
+    assert "It was ordered as cpx32 in fsn1." in str(result["warnings"])
+    lab.forget_requests()
+    assert not run([flexible])["changed"]
+    assert lab.writes() == 0
+
+
+def test_prunes_what_a_selector_finds(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET)
+    lab.api.server("other", labels={"project": "other"})
+    planned = run(FLEET[:1], prune="project=voting", _ansible_check_mode=True)
+    assert planned["plan"] == ["delete server server-fsn-2", "delete server server-nbg-1"]
+    assert [(one["name"], one["by"]) for one in planned["disrupted"]] == [
+        ("server-fsn-2", "delete"),
+        ("server-nbg-1", "delete"),
+    ]
+    assert len(lab.servers()) == 4
+    protect(lab, "server-nbg-1")
+    assert "servers[server-nbg-1] is protected against deletion." in run(FLEET[:1], prune="project=voting")["msg"]
+    assert len(lab.servers()) == 4
+    protect(lab, "server-nbg-1", False)
+    assert run(FLEET[:1], prune="project=voting")["changed"]
+    assert set(lab.servers()) == {"server-fsn-1", "other"}
+    assert not run(FLEET[:1], prune="project=voting")["changed"]
+
+
+def test_what_is_somebody_elses_is_not_deleted(lab: Lab, run: Module, quick_polls: None) -> None:
+    run(FLEET[:1])
+    mine = {"name": "server-fsn-1", "labels": {"project": "voting"}}
+    theirs = {"name": "server-fsn-1", "labels": {"project": "other"}}
+    assert "has no label project=other, so it is somebody else's" in run([theirs], state="absent")["msg"]
+    assert run([mine], state="absent")["changed"]
+    assert lab.servers() == {}
+
+
+def protect(lab: Lab, name: str, protected: bool = True) -> None:
+    path = f"/servers/{lab.servers()[name]['id']}/actions/change_protection"
+    lab.api.wait(lab.api.do("POST", path, {"delete": protected, "rebuild": protected})["action"])
 
 
 def test_disruptive_changes_are_refused(lab: Lab, run: Module, quick_polls: None) -> None:
@@ -392,10 +528,8 @@ def test_removes(lab: Lab, run: Module, quick_polls: None) -> None:
     assert len(run(names, state="absent", _ansible_check_mode=True)["plan"]) == 3
     assert lab.writes() == 0
 
-    protected = lab.servers()["server-fsn-1"]["id"]
-    path = f"/servers/{protected}/actions/change_protection"
-    lab.api.wait(lab.api.do("POST", path, {"delete": True, "rebuild": True})["action"])
-    assert "Protected against deletion: server-fsn-1." in run(names, state="absent")["msg"]
+    protect(lab, "server-fsn-1")
+    assert "servers[server-fsn-1] is protected against deletion." in run(names, state="absent")["msg"]
     assert len(lab.servers()) == 3
 
     result = run(names[1:], state="absent")

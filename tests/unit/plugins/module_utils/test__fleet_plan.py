@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The planner of fleets, by the cases of test__fleet.yaml."""
+"""The planner of fleets, by the cases of test__fleet_plan.yaml."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet import 
     Catalog,
     Server,
     moving,
-    plan_absent,
-    plan_present,
     preview,
     view,
+)
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._fleet_plan import (
+    Fleet,
+    disruptions,
+    plan,
+    warnings,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step, diff, summary
 
@@ -44,40 +48,67 @@ def requests(steps: list[Step]) -> list[dict[str, Any]]:
     return [{"method": one.method, "path": one.path, "json": one.json} for one in sent]
 
 
-def check(case: dict[str, Any], steps: list[Step]) -> None:
+def asked_fleet(case: dict[str, Any]) -> Fleet:
+    return Fleet([asked(case)], on_drift=case.get("on_drift", "refuse"))
+
+
+def check(case: dict[str, Any], fleet: Fleet) -> None:
+    if "refused" in case:
+        with pytest.raises(Refused) as refusal:
+            plan(fleet, found(case), CATALOG)
+        assert str(refusal.value) == case["refused"]
+        return
+    steps = plan(fleet, found(case), CATALOG).get("web-1", [])
     assert summary(steps) == case["plan"]
     assert requests(steps) == case.get("requests", requests(steps))
+    disrupted = {one.name: [one.by, *one.settings] for one in disruptions(fleet, found(case), CATALOG)}
+    assert disrupted == ({"web-1": case["disrupted"]} if "disrupted" in case else {})
 
 
 @pytest.mark.parametrize("case", DATA["present"], ids=lambda case: case["case"])
 def test_present(case: dict[str, Any]) -> None:
-    if "refused" in case:
-        with pytest.raises(Refused) as refusal:
-            plan_present([asked(case)], found(case), CATALOG)
-        assert str(refusal.value) == case["refused"]
-        return
-    check(case, plan_present([asked(case)], found(case), CATALOG)["web-1"])
+    check(case, asked_fleet(case))
+
+
+@pytest.mark.parametrize("case", DATA["drift"], ids=lambda case: case["case"])
+def test_drift(case: dict[str, Any]) -> None:
+    check(case, asked_fleet(case))
 
 
 @pytest.mark.parametrize("case", DATA["absent"], ids=lambda case: case["case"])
 def test_absent(case: dict[str, Any]) -> None:
-    if "refused" in case:
-        with pytest.raises(Refused) as refusal:
-            plan_absent(["web-1"], found(case))
-        assert str(refusal.value) == case["refused"]
-        return
-    check(case, plan_absent(["web-1"], found(case)).get("web-1", []))
+    check(case, Fleet(gone=["web-1"], owner={"web-1": case.get("owner", {})}))
+
+
+@pytest.mark.parametrize("case", DATA["records"], ids=lambda case: case["case"])
+def test_records(case: dict[str, Any]) -> None:
+    """What a server is made with is recorded, and a difference is a warning, never a step."""
+    made = plan(asked_fleet(case | {"asked": case["made_with"]}), {}, CATALOG)["web-1"][0].payload["request"].json
+    actual = {"web-1": DATA["found"] | {"labels": made["labels"]}}
+    fleet = asked_fleet(case | {"asked": case["made_with"] | case["now"]})
+    assert plan(fleet, actual, CATALOG) == {"web-1": []}
+    assert [
+        setting for warning in warnings(fleet, actual, CATALOG) for setting in case["warns"] if setting in warning
+    ] == (case["warns"])
+    assert len(warnings(fleet, actual, CATALOG)) == len(case["warns"])
 
 
 def test_refusals_of_several_servers_come_together() -> None:
     servers = [asked({"asked": {"name": name, "location": "nbg1"}}) for name in ("web-1", "web-2")]
     actual = {name: DATA["found"] | {"name": name} for name in ("web-1", "web-2")}
     with pytest.raises(Refused, match=r"servers\[web-1\].*servers\[web-2\]"):
-        plan_present(servers, actual, CATALOG)
+        plan(Fleet(servers), actual, CATALOG)
+
+
+def test_out_of_stock_has_substitutes() -> None:
+    options = {"alternatives": [{"server_type": "cpx32"}, {"location": "nbg1"}]}
+    request = plan(asked_fleet({"asked": options}), {}, CATALOG)["web-1"][0].payload["request"]
+    ordered = [(body["server_type"], body["location"]) for body in (request.json, *request.substitutes)]
+    assert ordered == [("cpx22", "fsn1"), ("cpx32", "fsn1"), ("cpx22", "nbg1")]
 
 
 def test_user_data_is_never_shown() -> None:
-    steps = plan_present([asked({"asked": {"user_data": "token: hush"}})], {}, CATALOG)["web-1"]
+    steps = plan(asked_fleet({"asked": {"user_data": "token: hush"}}), {}, CATALOG)["web-1"]
     assert "hush" not in str(diff(steps)) + str(summary(steps)) + repr(steps)
 
 
