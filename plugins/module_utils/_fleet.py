@@ -109,17 +109,17 @@ class Catalog:
 class Request:
     """One write to the API. ``{id}`` in path stands for the server's id, which a create step only learns on the way.
 
-    satisfied_by: error codes that mean that what is asked for is already so.
     substitutes: bodies to send instead, in this order, where the cloud is out of stock.
     forced: what to send when the server is not off a while after this request, which only asks it to.
+    traceless: whether a server does not show that it was done.
     """
 
     method: str
     path: str
     json: Mapping[str, Any] | None = None
-    satisfied_by: frozenset[str] = frozenset()
     substitutes: tuple[Mapping[str, Any], ...] = ()
     forced: Request | None = None
+    traceless: bool = False
 
 
 def has_image(raw: Raw, image: str) -> bool:

@@ -8,7 +8,6 @@ Note that this is private to the collection: other collections must not import i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -113,26 +112,34 @@ def _work(
 
 
 def _take_steps(cloud: Cloud, outcome: Outcome, server: Raw | None, planner: Planner) -> None:
-    steps = deque(outcome.not_done)
-    while steps:
-        step = steps.popleft()
-        request: Request = step.payload["request"]
+    while outcome.not_done:
+        step, *left = outcome.not_done
         try:
-            answer = _send(cloud, request, server, outcome)
+            answer = _send(cloud, step.payload["request"], server, outcome)
         except CloudError as exc:
-            if exc.code not in request.satisfied_by:
+            if not step.payload["request"].traceless:
+                server, left = _after_refusal(cloud, planner, step, exc)
+            elif exc.code != "not_found":
                 raise
-            if step.verb == "create":
-                # A server of this name has come up since the state was read: most likely by this very request, whose
-                # first answer got lost. It is used if it is, or can become, what is asked for.
-                server = read_settled(cloud, [step.name]).get(step.name)
-                if server is None:
-                    raise
-                steps = deque(planner({step.name: server})[step.name])
         else:
             server = answer["server"] if step.verb == "create" else server
         outcome.done.append(step)
-        outcome.not_done = list(steps)
+        outcome.not_done = left
+
+
+def _after_refusal(cloud: Cloud, planner: Planner, step: Step, refusal: CloudError) -> tuple[Raw | None, list[Step]]:
+    """The server and the steps that are left, where a refused step turns out to be done.
+
+    Most likely by this very request, whose first answer got lost; or something else was quicker, and its server is
+    used if it is, or can become, what is asked for. Raises the refusal where the step is not done.
+    """
+    if refusal.code in ("time_out", "unreachable"):
+        raise refusal
+    server = read_settled(cloud, [step.name]).get(step.name)
+    left = list(planner({step.name: server} if server else {}).get(step.name, ()))
+    if step in left:
+        raise refusal
+    return server, left
 
 
 def _send(cloud: Cloud, request: Request, server: Raw | None, outcome: Outcome) -> Raw:

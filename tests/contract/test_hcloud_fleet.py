@@ -408,6 +408,16 @@ def test_restarts_one_server_after_the_other(lab: Lab, run: Module, quick_polls:
     assert not run(resized("cpx32"))["changed"]
 
 
+@pytest.mark.parametrize("action", ["shutdown", "change_type", "poweron"])
+def test_a_restart_whose_answers_are_lost(lab: Lab, run: Module, quick_polls: None, action: str) -> None:
+    run(FLEET)
+    path = f"/servers/[0-9]+/actions/{action}"
+    lab.faults({"method": "POST", "path": path, "status": 502, "code": "bad_gateway", "when": "after", "times": 3})
+    result = run(resized("cpx32"), on_drift="restart")
+    assert "failed" not in result, result["msg"]
+    assert_complete(lab)
+
+
 def test_a_restart_that_fails_is_the_last_one(lab: Lab, run: Module, quick_polls: None) -> None:
     run(FLEET)
     lab.faults({"on": "action", "command": "change_server_type", "code": "action_failed", "times": 1, "nth": 2})
