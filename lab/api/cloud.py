@@ -34,7 +34,7 @@ class Cloud:
         self.faults = Faults(settings.faults)
         self.journal = Journal()
         self.rate_limit = RateLimit(settings.rate_limit)
-        self.images = Images(backend)
+        self.images = Images(self.project, backend)
         self.machines = Machines(self.project, backend)
         self.actions = Actions(self.project, settings, self.faults)
 

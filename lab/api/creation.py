@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lab.api.catalog.server_types import ServerType, server_type_named
 from lab.api.cloud import Cloud
-from lab.api.errors import invalid_input, refused, unknown_reference
+from lab.api.errors import invalid_input, refused
 from lab.api.interfaces import new_primary_ip, require_attachable, reserve_interface, usable_primary_ip
 from lab.api.models.action import Action, Ref
 from lab.api.models.firewall import FIREWALLS_PER_SERVER, Firewall, Resource, ServerRef
 from lab.api.models.primary_ip import PrimaryIp
+from lab.api.models.public_address import IpKind
 from lab.api.models.server import CreateServer, PrivateNet, Server
+from lab.api.models.volume import Volume
 from lab.api.project import now
 from lab.api.scheduling import place, require_group_room, require_room
+from lab.api.storage import attachable_volumes, begin_attachment
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Order:
     firewalls: list[Firewall]
     private_net: list[PrivateNet]
     primary_ips: list[PrimaryIp]
+    volumes: list[Volume]
 
 
 async def order(cloud: Cloud, body: CreateServer) -> Order:
@@ -42,8 +46,6 @@ async def order(cloud: Cloud, body: CreateServer) -> Order:
     project.servers.require_free(body.name)
     require_room(cloud)
     location = place(cloud, kind, body.location)
-    if body.volumes:
-        raise unknown_reference("volume", body.volumes[0], "volumes")
     if body.placement_group is not None:
         require_group_room(cloud, body.placement_group)
     keys = [project.ssh_keys.named(key, "ssh_keys").public_key for key in body.ssh_keys]
@@ -52,11 +54,12 @@ async def order(cloud: Cloud, body: CreateServer) -> Order:
         raise refused("invalid_input", f"a server has at most {FIREWALLS_PER_SERVER} firewalls")
     nets = _interfaces(cloud, body, location["network_zone"])
     ips = _primary_ips(cloud, body, location["name"])
+    volumes = attachable_volumes(cloud, body.volumes, location["name"])
     if firewalls and not ips:
         raise invalid_input("firewalls", "a firewall needs a server with a public interface")
     if not ips and not nets and body.start_after_create:
         raise invalid_input("public_net", "a server needs a public or a private network to be started")
-    return Order(body, kind, image, location, keys, firewalls, nets, ips)
+    return Order(body, kind, image, location, keys, firewalls, nets, ips, volumes)
 
 
 def _interfaces(cloud: Cloud, body: CreateServer, zone: str) -> list[PrivateNet]:
@@ -70,7 +73,7 @@ def _interfaces(cloud: Cloud, body: CreateServer, zone: str) -> list[PrivateNet]
 
 def _primary_ips(cloud: Cloud, body: CreateServer, location: str) -> list[PrimaryIp]:
     wish = body.public_net
-    wishes: tuple[tuple[Literal["ipv4", "ipv6"], bool, int | None], ...] = (
+    wishes: tuple[tuple[IpKind, bool, int | None], ...] = (
         ("ipv4", wish.enable_ipv4, wish.ipv4),
         ("ipv6", wish.enable_ipv6, wish.ipv6),
     )
@@ -86,7 +89,7 @@ def _primary_ips(cloud: Cloud, body: CreateServer, location: str) -> list[Primar
 
 
 def fulfil(cloud: Cloud, order: Order) -> tuple[Server, Action, list[Action]]:
-    """Record the server and start its actions: create, firewalls, networks, start, each after the one before."""
+    """Record the server and start its actions, one after the other: create, firewalls, networks, volumes, start."""
     with cloud.project.together():
         server = _record(cloud, order)
         return server, *_begin(cloud, order, server)
@@ -130,6 +133,9 @@ def _begin(cloud: Cloud, order: Order, server: Server) -> tuple[Action, list[Act
         last = cloud.actions.begin(
             "attach_to_network", [itself, Ref("network", net.network)], after=last, locks=[itself]
         )
+        following.append(last)
+    for volume in order.volumes:
+        last = begin_attachment(cloud, volume.id, server.id, after=last)
         following.append(last)
     if order.body.start_after_create:
         following.append(cloud.actions.begin("start_server", [itself], after=last, locks=[itself]))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
 
 from lab.api.addresses import check_private, next_ipv4, next_ipv6, private_address
 from lab.api.catalog.locations import location
@@ -14,6 +13,7 @@ from lab.api.cloud import Cloud
 from lab.api.errors import ApiError, refused
 from lab.api.models.network import Network
 from lab.api.models.primary_ip import PrimaryIp
+from lab.api.models.public_address import IpKind
 from lab.api.models.server import PrivateNet, Server
 from lab.api.project import now
 
@@ -74,26 +74,30 @@ def check_aliases(network: Network, zone: str, taken: frozenset[IPv4Address], al
         check_private(network, zone, taken | frozenset(aliases[:at]), alias, "alias_ips")
 
 
+def free_public_address(cloud: Cloud, kind: IpKind) -> str:
+    """The next address out of the public pool: an IPv4 address, or an IPv6 /64."""
+    project, settings = cloud.project, cloud.settings
+    taken = {ip.ip for ip in (*project.primary_ips, *project.floating_ips)}
+    return next_ipv4(settings.public_ipv4, taken) if kind == "ipv4" else next_ipv6(settings.public_ipv6, taken)
+
+
 def new_primary_ip(
-    cloud: Cloud, kind: Literal["ipv4", "ipv6"], place: str, *, name: str | None = None, auto_delete: bool = False
+    cloud: Cloud, kind: IpKind, place: str, *, name: str | None = None, auto_delete: bool = False
 ) -> PrimaryIp:
     """A primary IP with the next free address, not yet recorded. Without a name it gets one from its id."""
-    taken = {ip.ip for ip in cloud.project.primary_ips}
-    settings = cloud.settings
-    address = next_ipv4(settings.public_ipv4, taken) if kind == "ipv4" else next_ipv6(settings.public_ipv6, taken)
     ip_id = cloud.project.new_id()
     return PrimaryIp(
         id=ip_id,
         name=name or f"primary_ip-{ip_id}",
         created=now(),
         type=kind,
-        ip=address,
+        ip=free_public_address(cloud, kind),
         location=place,
         auto_delete=auto_delete,
     )
 
 
-def usable_primary_ip(cloud: Cloud, ip_id: int, kind: Literal["ipv4", "ipv6"], place: str) -> PrimaryIp:
+def usable_primary_ip(cloud: Cloud, ip_id: int, kind: IpKind, place: str) -> PrimaryIp:
     """The existing primary IP that a new server asks for."""
     ip = cloud.project.primary_ips.referenced(ip_id, f"public_net.{kind}")
     if ip.type != kind:

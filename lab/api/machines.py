@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from lab.api.catalog.server_types import server_type
+from lab.api.errors import refused
 from lab.api.models.firewall import Firewall
 from lab.api.models.network import Network
 from lab.api.models.server import PrivateNet, Server
@@ -37,6 +38,31 @@ class Resizing(Protocol):
     async def resize(self, spec: MachineSpec) -> None: ...
 
 
+@runtime_checkable
+class Imaging(Protocol):
+    """A backend that can keep a copy of a machine's disk and make machines from it."""
+
+    async def capture(self, server_id: int, image_id: int) -> None: ...
+
+    async def discard(self, image_id: int) -> None: ...
+
+
+@runtime_checkable
+class Rescuing(Protocol):
+    """A backend whose machines can boot a rescue system the next time."""
+
+    async def rescue(self, server_id: int, *, enabled: bool) -> None: ...
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """A backend whose machines have a screen with a keyboard, and a root password."""
+
+    def console(self, server_id: int) -> str: ...
+
+    async def set_password(self, server_id: int, password: str) -> None: ...
+
+
 class Machines:
     """What the project wants, told to the backend; what the backend sees, told to the project."""
 
@@ -45,6 +71,11 @@ class Machines:
         self._project = project
         self._filtering: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._observed: dict[int, float] = {}
+
+    def require(self, capability: type, deed: str) -> None:
+        """Refuse what machines of this kind cannot do: ``deed`` says it ("change their type")."""
+        if not isinstance(self.backend, capability):
+            raise refused("unsupported_error", f"machines of kind '{self.backend.name}' cannot {deed}")
 
     def public_net(self, server: Server) -> PublicNet:
         ips = self._project.public_ips(server.id)
@@ -59,7 +90,7 @@ class Machines:
             server_id=server.id,
             name=server.name,
             location=server.location,
-            image=server.image["name"],
+            image=server.image["name"] or f"image-{server.image['id']}",
             cores=kind.cores,
             memory=kind.memory,
             disk=server.primary_disk_size,

@@ -13,11 +13,14 @@ from lab.api.errors import not_found, uniqueness_error, unknown_reference
 from lab.api.models.action import Action
 from lab.api.models.base import Named, Record, Renaming
 from lab.api.models.firewall import Firewall
+from lab.api.models.floating_ip import FloatingIp
+from lab.api.models.image import Image
 from lab.api.models.network import Network
 from lab.api.models.placement_group import PlacementGroup
 from lab.api.models.primary_ip import PrimaryIp
 from lab.api.models.server import Server
 from lab.api.models.ssh_key import SshKey
+from lab.api.models.volume import Volume
 from lab.api.store import Store
 
 R = TypeVar("R", bound=Record)
@@ -110,7 +113,10 @@ class Project:
         self.together = store.together
         self.close = store.close
         self.actions = Table(store, "action", Action)
+        self.floating_ips = NamedTable(store, "floating ip", FloatingIp)
+        self.images = Table(store, "image", Image)
         self.servers = NamedTable(store, "server", Server)
+        self.volumes = NamedTable(store, "volume", Volume)
         self.networks = NamedTable(store, "network", Network)
         self.firewalls = NamedTable(store, "firewall", Firewall)
         self.placement_groups = NamedTable(store, "placement group", PlacementGroup)
@@ -128,6 +134,9 @@ class Project:
 
     def members(self, placement_group: int) -> list[int]:
         return [server.id for server in self.servers if server.placement_group == placement_group]
+
+    def attached_volumes(self, server: int) -> list[int]:
+        return [volume.id for volume in self.volumes if volume.server == server]
 
     def public_ips(self, server: int) -> dict[str, PrimaryIp]:
         """A server's primary IPs by type."""

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.api.catalog.isos import iso
 from lab.api.catalog.locations import location
 from lab.api.catalog.server_types import server_type
 from lab.api.cloud import Cloud
 from lab.api.models.action import Ref
 from lab.api.models.firewall import Firewall
+from lab.api.models.floating_ip import FloatingIp
 from lab.api.models.network import Network
 from lab.api.models.placement_group import PlacementGroup
 from lab.api.models.primary_ip import PrimaryIp
 from lab.api.models.server import Server
+from lab.api.models.volume import Volume
 
 View = dict[str, Any]
 
@@ -35,8 +38,8 @@ def server_view(cloud: Cloud, server: Server) -> View:
         "server_type": kind,
         "location": location(server.location),
         "image": server.image,
-        "iso": None,
-        "rescue_enabled": False,
+        "iso": iso(server.iso).view() if server.iso else None,
+        "rescue_enabled": server.rescue_enabled,
         "locked": cloud.actions.locked(Ref("server", server.id)),
         "backup_window": server.backup_window,
         "outgoing_traffic": 0,
@@ -46,7 +49,7 @@ def server_view(cloud: Cloud, server: Server) -> View:
         ),
         "protection": server.protection.model_dump(),
         "labels": server.labels,
-        "volumes": [],
+        "volumes": cloud.project.attached_volumes(server.id),
         "load_balancers": [],
         "primary_disk_size": server.primary_disk_size,
         "placement_group": placement_group_view(cloud, group) if group else None,
@@ -59,7 +62,7 @@ def _public_net(cloud: Cloud, server: Server) -> View:
     return {
         "ipv4": ipv4 and {"id": ipv4.id, "ip": ipv4.ip, "blocked": False, "dns_ptr": ipv4.named()[ipv4.ip]},
         "ipv6": ipv6 and {"id": ipv6.id, "ip": ipv6.ip, "blocked": False, "dns_ptr": ipv6.dns_entries()},
-        "floating_ips": [],
+        "floating_ips": [ip.id for ip in cloud.project.floating_ips if ip.server == server.id],
         "firewalls": [{"id": firewall_id, "status": status} for firewall_id, status in server.firewalls.items()],
     }
 
@@ -97,3 +100,15 @@ def primary_ip_view(ip: PrimaryIp) -> View:
         "assignee_type": "server",
         "dns_ptr": ip.dns_entries(),
     }
+
+
+def floating_ip_view(ip: FloatingIp) -> View:
+    view = ip.model_dump(mode="json")
+    return view | {"blocked": False, "home_location": location(ip.home_location), "dns_ptr": ip.dns_entries()}
+
+
+def volume_view(volume: Volume) -> View:
+    """linux_device: where the cloud would show it; machines of the lab have no such device."""
+    view = volume.model_dump(mode="json")
+    device = f"/dev/disk/by-id/scsi-0HC_Volume_{volume.id}"
+    return view | {"location": location(volume.location), "linux_device": device}

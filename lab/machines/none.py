@@ -61,5 +61,21 @@ class NoMachines:
     async def resize(self, spec: MachineSpec) -> None:
         """There is nothing to resize."""
 
+    async def capture(self, server_id: int, image_id: int) -> None:
+        """There is no disk to copy."""
+
+    async def discard(self, image_id: int) -> None:
+        """There is no copy."""
+
+    async def rescue(self, server_id: int, *, enabled: bool) -> None:
+        """There is nothing to rescue."""
+
+    def console(self, server_id: int) -> str:
+        """A name that leads nowhere."""
+        return f"wss://console.lab.invalid/?server_id={server_id}"
+
+    async def set_password(self, server_id: int, password: str) -> None:
+        """There is nobody to log in to."""
+
     async def close(self) -> None:
         """There is nothing to release."""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""System images. Their descriptions say what really boots."""
+"""Images: those of the system, whose descriptions say what really boots, and those made from servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lab.api.errors import not_found, unavailable, unknown_reference
+from lab.api.project import Project
 from lab.machines.base import MachineBackend, MachineError
 
 _RELEASED = "2026-06-01T00:00:00Z"
@@ -43,20 +44,20 @@ _SYSTEMS = (
 class Images:
     """The images of this lab, as its machine backend can boot them."""
 
-    def __init__(self, backend: MachineBackend) -> None:
+    def __init__(self, project: Project, backend: MachineBackend) -> None:
+        self._project = project
         self._backend = backend
 
     async def views(self) -> list[dict[str, Any]]:
-        """All images, oldest id first. One that cannot boot is "unavailable", and its description says why."""
+        """All images, lowest id first. One that cannot boot is "unavailable", and its description says why."""
         boots = await asyncio.gather(*(self._boots(system) for system in _SYSTEMS))
-        return sorted(
-            (
-                _view(image_id, system, architecture, status, description)
-                for system, (status, description) in zip(_SYSTEMS, boots, strict=True)
-                for image_id, architecture in zip(system.ids, ("x86", "arm"), strict=True)
-            ),
-            key=lambda view: int(view["id"]),
-        )
+        systems = [
+            _view(image_id, system, architecture, status, description)
+            for system, (status, description) in zip(_SYSTEMS, boots, strict=True)
+            for image_id, architecture in zip(system.ids, ("x86", "arm"), strict=True)
+        ]
+        own = [image.view() for image in self._project.images]
+        return sorted((*systems, *own), key=lambda view: int(view["id"]))
 
     async def _boots(self, system: _System) -> tuple[str, str]:
         try:
@@ -85,7 +86,7 @@ class Images:
         if view["architecture"] != architecture:
             raise unknown_reference(f"image for architecture {architecture}", id_or_name, "image")
         if view["status"] != "available":
-            raise unavailable(f"image '{view['name']}' is unavailable: {view['description']}")
+            raise unavailable(f"image '{view['name'] or view['id']}' is {view['status']}: {view['description']}")
         return view
 
 

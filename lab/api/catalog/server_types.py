@@ -15,7 +15,7 @@ from lab.api.errors import not_found, unknown_reference
 _EU = ("fsn1", "nbg1", "hel1")
 _OVERSEAS = ("ash", "hil", "sin")
 _TERABYTE = 2**40
-_FREE = {"net": "0.0000000000", "gross": "0.0000000000"}
+FREE = {"net": "0.0000000000", "gross": "0.0000000000"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class ServerType:
 def _price(location: str) -> dict[str, Any]:
     return {
         "location": location,
-        "price_hourly": _FREE,
-        "price_monthly": _FREE,
+        "price_hourly": FREE,
+        "price_monthly": FREE,
         "included_traffic": (20 if location in _EU else 1) * _TERABYTE,
-        "price_per_tb_traffic": _FREE,
+        "price_per_tb_traffic": FREE,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from lab.api.cloud import Cloud
 from lab.api.handlers.amendments import register_amendments
 from lab.api.handlers.firewalls import FirewallHandlers
+from lab.api.handlers.maintenance import MaintenanceHandlers
 from lab.api.handlers.networking import NetworkingHandlers
 from lab.api.handlers.servers import ServerHandlers
 
@@ -16,5 +17,6 @@ def register(cloud: Cloud) -> None:
     """Teach the actions of a cloud their work."""
     register_amendments(cloud)
     ServerHandlers(cloud).register()
+    MaintenanceHandlers(cloud).register()
     NetworkingHandlers(cloud).register()
     FirewallHandlers(cloud).register()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from lab.api.actions import FailedActionError, Handler
 from lab.api.cloud import Cloud
-from lab.api.machines import Resizing
+from lab.api.machines import Imaging, Resizing
 from lab.api.models.action import Action
 from lab.api.models.server import Server, Status
 
@@ -30,6 +30,7 @@ class ServerHandlers:
         actions.handle("server", "rebuild_server", self._rebuild, self._settle)
         actions.handle("server", "change_server_type", self._change_type, self._settle)
         actions.handle("server", "shutdown_server", self._shutdown, self._settle)
+        actions.handle("server", "disable_backup", self._disable_backup, self._settle)
         power: tuple[tuple[str, Callable[[int], Awaitable[None]], Status, Status], ...] = (
             ("start_server", backend.start, "starting", "running"),
             ("stop_server", backend.stop, "stopping", "off"),
@@ -52,7 +53,8 @@ class ServerHandlers:
             server = self._server(action)
             self._project.servers.update(server.id, status=during)
             await work(server.id)
-            self._project.servers.update(server.id, status=then)
+            changes = {"status": then} if then == "off" else {"status": then, "rescue_enabled": False}
+            self._project.servers.update(server.id, **changes)
 
         return run
 
@@ -77,6 +79,7 @@ class ServerHandlers:
     async def _delete(self, action: Action) -> None:
         server = self._project.servers.get(action.first("server"))
         if server is not None:
+            await self._drop_backups(server)
             await self._backend.delete(server.id)
             self._forget(server)
 
@@ -92,7 +95,25 @@ class ServerHandlers:
                 kept = [item for item in firewall.applied_to if item.server is None or item.server.id != server.id]
                 if kept != firewall.applied_to:
                     project.firewalls.update(firewall.id, applied_to=kept)
+            for volume in project.attached_volumes(server.id):
+                project.volumes.update(volume, server=None)
+            for floating in project.floating_ips:
+                if floating.server == server.id:
+                    project.floating_ips.update(floating.id, server=None)
             project.servers.remove(server.id)
+
+    async def _disable_backup(self, action: Action) -> None:
+        """The backups go with it."""
+        server = self._server(action)
+        await self._drop_backups(server)
+        self._project.servers.amend(server.id, action.arguments)
+
+    async def _drop_backups(self, server: Server) -> None:
+        for image in self._project.images:
+            if image.bound_to == server.id:
+                self._project.images.remove(image.id)
+                if isinstance(self._backend, Imaging):
+                    await self._backend.discard(image.id)
 
     async def _rebuild(self, action: Action) -> None:
         server = self._server(action)

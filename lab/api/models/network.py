@@ -87,4 +87,6 @@ class UpdateNetwork(Renaming):
 
 
 class ChangeProtection(Body):
-    delete: bool
+    """What is absent stays."""
+
+    delete: bool | None = None

@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Interface, IPv6Network
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from lab.api.models.base import Body, IdOrName, Labels, Name, Named, Protection, Renaming
+from lab.api.models.base import Body, IdOrName, Labels, Name, Renaming
+from lab.api.models.public_address import IpKind, PublicAddress
 
 
-class PrimaryIp(Named):
-    """ip: an IPv4 address, or an IPv6 /64. dns_ptr: names set by a person, by address."""
-
-    type: Literal["ipv4", "ipv6"]
-    ip: str
+class PrimaryIp(PublicAddress):
     location: str
     auto_delete: bool = False
     assignee_id: int | None = None
-    protection: Protection = Field(default_factory=Protection)
-    dns_ptr: dict[str, str] = Field(default_factory=dict)
 
     @property
     def ipv4(self) -> IPv4Address:
@@ -34,33 +29,10 @@ class PrimaryIp(Named):
         network = IPv6Network(self.ip)
         return IPv6Interface((network[1], network.prefixlen))
 
-    def covers(self, address: str) -> bool:
-        """Whether a reverse name for this address is ours to give."""
-        if self.type == "ipv4":
-            return address == self.ip
-        try:
-            return IPv6Interface(address).ip in IPv6Network(self.ip)
-        except ValueError:
-            return False
-
-    def dns_entries(self) -> list[dict[str, Any]]:
-        return [{"ip": ip, "dns_ptr": name} for ip, name in self.named().items()]
-
-    def named(self) -> dict[str, str]:
-        """Reverse names by address; an IPv4 address always has one."""
-        if self.type == "ipv6":
-            return self.dns_ptr
-        return self.dns_ptr or {self.ip: f"static.{'.'.join(reversed(self.ip.split('.')))}.clients.lab.invalid"}
-
-    def renamed(self, address: str, name: str | None) -> dict[str, str]:
-        """Names set by a person, with one more or, for None, one less."""
-        others = {ip: other for ip, other in self.dns_ptr.items() if ip != address}
-        return others if name is None else others | {address: name}
-
 
 class CreatePrimaryIp(Body):
     name: Name
-    type: Literal["ipv4", "ipv6"]
+    type: IpKind
     location: IdOrName | None = None
     labels: Labels = Field(default_factory=dict)
     assignee_type: Literal["server"] | None = None

@@ -64,6 +64,8 @@ class Server(Named):
     placement_group: int | None = None
     firewalls: dict[int, Literal["pending", "applied"]] = Field(default_factory=dict)
     backup_window: str | None = None
+    iso: int | None = None
+    rescue_enabled: bool = False
     protection: ServerProtection = Field(default_factory=ServerProtection)
     user_data: str = ""
     authorized_keys: list[str] = Field(default_factory=list)
@@ -132,6 +134,15 @@ class ChangeServerProtection(Body):
 class ChangeType(Body):
     server_type: IdOrName
     upgrade_disk: bool
+
+
+class AttachIso(Body):
+    iso: IdOrName
+
+
+class EnableRescue(Body):
+    type: Literal["linux64"] = "linux64"
+    ssh_keys: list[int] = Field(default_factory=list)
 
 
 class AddToPlacementGroup(Body):

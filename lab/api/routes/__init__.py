@@ -10,14 +10,19 @@ from lab.api.routes import (
     catalog,
     empty,
     firewalls,
+    floating_ips,
+    images,
     lab,
     networks,
     placement_groups,
+    pricing,
     primary_ips,
     server_actions,
+    server_maintenance,
     server_networks,
     servers,
     ssh_keys,
+    volumes,
 )
 
 CLOUD = tuple(
@@ -27,13 +32,18 @@ CLOUD = tuple(
         catalog,
         empty,
         firewalls,
+        floating_ips,
+        images,
         networks,
         placement_groups,
+        pricing,
         primary_ips,
         server_actions,
+        server_maintenance,
         server_networks,
         servers,
         ssh_keys,
+        volumes,
     )
 )
 LAB = lab.router

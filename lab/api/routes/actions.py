@@ -20,6 +20,9 @@ from lab.api.project import Project, Table
 router = APIRouter()
 _SORTS = ("id", "command", "status", "started", "finished")
 _TABLES: dict[str, tuple[str, Callable[[Project], Table[Any]]]] = {
+    "floating_ips": ("floating_ip", lambda project: project.floating_ips),
+    "images": ("image", lambda project: project.images),
+    "volumes": ("volume", lambda project: project.volumes),
     "servers": ("server", lambda project: project.servers),
     "networks": ("network", lambda project: project.networks),
     "firewalls": ("firewall", lambda project: project.firewalls),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Locations, server types, images; and the data centers, which are no more."""
+"""Locations, server types, ISOs; and the data centers, which are no more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from lab.api.catalog.isos import ISOS, iso
 from lab.api.catalog.locations import LOCATIONS, location_by_id
 from lab.api.catalog.server_types import SERVER_TYPES, server_type
 from lab.api.cloud import CloudDep, PathId
@@ -40,15 +41,15 @@ async def get_server_type(cloud: CloudDep, item_id: PathId) -> dict[str, Any]:
     return {"server_type": server_type(item_id).view(cloud.settings.out_of_stock)}
 
 
-@router.get("/images")
-async def list_images(request: Request, cloud: CloudDep) -> JSONResponse:
-    filters = ("name", "type", "status", "architecture", "bound_to")
-    return listing(request, "images", await cloud.images.views(), filters=filters)
+@router.get("/isos")
+async def list_isos(request: Request) -> JSONResponse:
+    views = [item.view() for item in ISOS]
+    return listing(request, "isos", views, filters=("name", "architecture"), sorts=("id", "name"))
 
 
-@router.get("/images/{id:int}")
-async def get_image(cloud: CloudDep, item_id: PathId) -> dict[str, Any]:
-    return {"image": await cloud.images.require(item_id)}
+@router.get("/isos/{id:int}")
+async def get_iso(item_id: PathId) -> dict[str, Any]:
+    return {"iso": iso(item_id).view()}
 
 
 @router.get("/datacenters")

@@ -25,5 +25,5 @@ def _add_routes(resource: str) -> None:
         raise not_found(f"{resource} with ID '{item_id}'")
 
 
-for _resource in ("isos", "volumes", "floating_ips", "load_balancers", "load_balancer_types", "certificates"):
+for _resource in ("load_balancers", "load_balancer_types", "certificates"):
     _add_routes(_resource)

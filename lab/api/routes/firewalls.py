@@ -60,8 +60,9 @@ async def delete(cloud: CloudDep, firewall_id: PathId) -> None:
 @router.post("/{id:int}/actions/set_rules", status_code=201)
 async def set_rules(cloud: CloudDep, firewall_id: PathId, body: SetRules) -> dict[str, Any]:
     cloud.project.firewalls.require(firewall_id)
-    firewall = cloud.project.firewalls.update(firewall_id, rules=body.rules)
-    return {"actions": [action.view() for action in enforce_rules(cloud, firewall)]}
+    with cloud.project.together():
+        firewall = cloud.project.firewalls.update(firewall_id, rules=body.rules)
+        return {"actions": [action.view() for action in enforce_rules(cloud, firewall)]}
 
 
 @router.post("/{id:int}/actions/apply_to_resources", status_code=201)

@@ -135,5 +135,5 @@ async def change_ip_range(cloud: CloudDep, network_id: PathId, body: NetworkRang
 @router.post("/{id:int}/actions/change_protection", status_code=201)
 async def change_protection(cloud: CloudDep, network_id: PathId, body: ChangeProtection) -> dict[str, Any]:
     network = _settled(cloud, network_id)
-    protection = network.protection.model_copy(update=body.model_dump())
+    protection = network.protection.model_copy(update=body.model_dump(exclude_none=True))
     return _begin(cloud, network, "change_protection", protection=protection)

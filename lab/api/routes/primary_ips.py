@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
@@ -18,6 +18,7 @@ from lab.api.machines import Readdressing
 from lab.api.models.action import Action, Ref
 from lab.api.models.network import ChangeProtection
 from lab.api.models.primary_ip import Assign, CreatePrimaryIp, PrimaryIp, UpdatePrimaryIp
+from lab.api.models.public_address import IpKind
 from lab.api.models.server import ChangeDnsPtr, Server
 from lab.api.pagination import listing
 from lab.api.routes.server_actions import stopped
@@ -43,15 +44,9 @@ def _begin_on_server(cloud: Cloud, command: str, ip: int, server: int) -> Action
     return cloud.actions.begin(command, both, locks=both)
 
 
-def _require_readdressing(cloud: Cloud) -> None:
-    if not isinstance(cloud.machines.backend, Readdressing):
-        kind = cloud.machines.backend.name
-        raise refused("unsupported_error", f"machines of kind '{kind}' cannot change their public addresses")
-
-
-async def _assignable(cloud: Cloud, server_id: int, kind: Literal["ipv4", "ipv6"]) -> Server:
+async def _assignable(cloud: Cloud, server_id: int, kind: IpKind) -> Server:
     """A stopped server that has no public address of this kind."""
-    _require_readdressing(cloud)
+    cloud.machines.require(Readdressing, "change their public addresses")
     cloud.project.servers.referenced(server_id, "assignee_id")
     server = await stopped(cloud, server_id)
     if kind in cloud.project.public_ips(server_id):
@@ -81,10 +76,12 @@ async def create(cloud: CloudDep, body: CreatePrimaryIp) -> dict[str, Any]:
         place = (await _assignable(cloud, body.assignee_id, body.type)).location
         cloud.project.primary_ips.require_free(body.name)
     ip = new_primary_ip(cloud, body.type, place, name=body.name, auto_delete=body.auto_delete)
-    ip = cloud.project.primary_ips.put(ip.model_copy(update={"assignee_id": body.assignee_id, "labels": body.labels}))
+    ip = ip.model_copy(update={"assignee_id": body.assignee_id, "labels": body.labels})
     action = None
-    if body.assignee_id is not None:
-        action = _begin_on_server(cloud, "assign_primary_ip", ip.id, body.assignee_id).view()
+    with cloud.project.together():
+        cloud.project.primary_ips.put(ip)
+        if body.assignee_id is not None:
+            action = _begin_on_server(cloud, "assign_primary_ip", ip.id, body.assignee_id).view()
     return {"primary_ip": primary_ip_view(ip), "action": action}
 
 
@@ -119,7 +116,7 @@ async def assign(cloud: CloudDep, ip_id: PathId, body: Assign) -> dict[str, Any]
 
 @router.post("/{id:int}/actions/unassign", status_code=201)
 async def unassign(cloud: CloudDep, ip_id: PathId) -> dict[str, Any]:
-    _require_readdressing(cloud)
+    cloud.machines.require(Readdressing, "change their public addresses")
     assignee = _free_ip(cloud, ip_id).assignee_id
     if assignee is None:
         raise refused("primary_ip_not_assigned", f"primary IP {ip_id} is not assigned")
@@ -132,7 +129,8 @@ async def change_protection(cloud: CloudDep, ip_id: PathId, body: ChangeProtecti
     ip = _free_ip(cloud, ip_id)
     if body.delete and ip.auto_delete:
         raise invalid_input("delete", "a primary IP with auto_delete cannot be protected")
-    return _begin(cloud, ip, "change_protection", protection=body.model_dump())
+    protection = ip.protection.model_copy(update=body.model_dump(exclude_none=True))
+    return _begin(cloud, ip, "change_protection", protection=protection.model_dump())
 
 
 @router.post("/{id:int}/actions/change_dns_ptr", status_code=201)

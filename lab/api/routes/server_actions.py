@@ -105,8 +105,7 @@ async def change_type(cloud: CloudDep, server_id: PathId, body: ChangeType) -> d
     if new.architecture != old.architecture or new.disk < server.primary_disk_size or new.id == old.id:
         raise refused("invalid_server_type", f"server type '{new.name}' does not fit for server '{server.name}'")
     require_stock(cloud, new, location(server.location))
-    if not isinstance(cloud.machines.backend, Resizing):
-        raise refused("unsupported_error", f"machines of kind '{cloud.machines.backend.name}' cannot change their type")
+    cloud.machines.require(Resizing, "change their type")
     disk = new.disk if body.upgrade_disk else server.primary_disk_size
     arguments = {"server_type": new.id, "primary_disk_size": disk}
     with cloud.project.together():

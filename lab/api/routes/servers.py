@@ -49,9 +49,10 @@ async def create(cloud: CloudDep, body: CreateServer) -> dict[str, Any]:
 
 @router.put("/{id:int}")
 async def update(cloud: CloudDep, server_id: PathId, body: UpdateServer) -> dict[str, Any]:
-    server = cloud.project.servers.rename(server_id, body)
-    if body.labels is not None:
-        server = follow_labels(cloud, server)
+    with cloud.project.together():
+        server = cloud.project.servers.rename(server_id, body)
+        if body.labels is not None:
+            server = follow_labels(cloud, server)
     return {"server": server_view(cloud, server)}
 
 
