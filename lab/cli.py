@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import yaml
 from docker.errors import DockerException
 from rich.console import Console
 from rich.table import Table
 
 from lab import inventory
+from lab.api.server import PortError, listen
 from lab.api.server import serve as serve_api
+from lab.api.store import StoreError
 from lab.config import Settings, SettingsError
 from lab.daemons import DaemonError
 from lab.engine import EngineError
@@ -32,7 +36,8 @@ from lab.machines.records import Record
 from lab.operations import Lab, LabError
 
 EXPECTED = (
-    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, LabError, DockerException
+    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, LabError, PortError, StoreError,
+    DockerException,
 )  # fmt: skip
 
 app = typer.Typer(
@@ -164,18 +169,36 @@ def serve(
     machines: Annotated[str, typer.Option(help="container, or none for the API alone.")] = "",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 0,
     token: Annotated[str, typer.Option(help="Token to accept.", envvar="LAB_TOKEN")] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of state and token. Without machines and folder, all is in memory.", envvar="LAB_STATE"
+        ),
+    ] = None,
     latency: Annotated[
         list[str] | None, typer.Option(help="COMMAND=SECONDS an action takes before its work; * for all others.")
     ] = None,
+    faults: Annotated[Path | None, typer.Option(help="YAML or JSON file of rules of things going wrong.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(help="Requests an hour; the cloud allows 3600.")] = None,
 ) -> None:
     """Serve the API in the foreground; ``lab up`` does it in the background."""
-    settings = Settings.from_environment()
-    chosen = {"machines": machines or settings.machines, "api_port": port or settings.api_port, "token": token}
-    lab = Lab(Settings.model_validate({**settings.model_dump(), **chosen}))
-    latencies = dict(entry.split("=", 1) for entry in latency or [])
-    api = lab.api_settings()
-    api = type(api).model_validate({**api.model_dump(), "latencies": latencies})
-    serve_api(api, lab.backend())
+    options = {"machines": machines, "api_port": port, "token": token, "state": state}
+    settings = Settings.from_environment().changed({name: value for name, value in options.items() if value})
+    kept = state is not None or settings.machines == "container"
+    made = "" if kept or settings.token else secrets.token_hex(32)
+    if made:
+        settings = settings.changed({"token": made})
+    lab = Lab(settings)
+    api = lab.api_settings(
+        **({} if kept else {"state_file": None}),
+        **({} if rate_limit is None else {"rate_limit": rate_limit}),
+        latencies=dict(_latency(entry) for entry in latency or []),
+        faults=[] if faults is None else _rules(faults),
+    )
+    with listen(api.host, api.port) as listener:
+        where = api.state_file or "memory"
+        out.print(f"serving {settings.endpoint}, state in {where}" + (f", token {made}" if made else ""), markup=False)
+        serve_api(api, lab.backend(), listener)
 
 
 @app.command()
@@ -184,6 +207,26 @@ def images() -> None:
     lab = this_lab()
     built = lab.build_images(Steps())
     out.print(f"built: {', '.join(built)}" if built else "images are up to date", markup=False)
+
+
+def _latency(entry: str) -> tuple[str, str]:
+    command, equals, seconds = entry.partition("=")
+    if not equals:
+        raise SettingsError(f"--latency: write COMMAND=SECONDS, not '{entry}'")
+    return command, seconds
+
+
+def _rules(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"--faults: {file} cannot be read: {error}") from None
+
+
+def _api_alone() -> bool:
+    """Whether no machines are meant, which needs no root."""
+    given = " ".join(sys.argv[1:]).replace("=", " ")
+    return os.environ.get("LAB_MACHINES") == "none" or "--machines none" in given
 
 
 def _ssh_arguments(settings: Settings, record: Record) -> list[str]:
@@ -232,8 +275,7 @@ def _become_root() -> None:
 def main() -> None:
     """Entry point; expected failures are one message, not a traceback."""
     try:
-        api_only = os.environ.get("LAB_MACHINES") == "none" or "none" in sys.argv
-        if os.geteuid() != 0 and not api_only and not {"--help", "env"} & set(sys.argv):
+        if os.geteuid() != 0 and not _api_alone() and not {"--help", "env"} & set(sys.argv):
             _become_root()
         app()
     except EXPECTED as error:

@@ -54,6 +54,14 @@ class Settings(BaseModel):
         values: dict[str, Any] = {
             field: environ[f"LAB_{field.upper()}"] for field in cls.model_fields if environ.get(f"LAB_{field.upper()}")
         }
+        return cls._checked(values)
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """The same settings but for these; they may still be text, as a command line has them."""
+        return self._checked({**self.model_dump(), **values})
+
+    @classmethod
+    def _checked(cls, values: Mapping[str, Any]) -> Settings:
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:

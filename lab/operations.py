@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -17,11 +16,12 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import httpx
-from pydantic import SecretStr, TypeAdapter
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from lab import daemons, inventory
+from lab.api.server import listen
 from lab.api.settings import Settings as ApiSettings
-from lab.config import Settings
+from lab.config import Settings, SettingsError
 from lab.daemons import Daemon
 from lab.engine import Engine, EngineError
 from lab.fabric import Fabric
@@ -70,28 +70,18 @@ class Lab:
             self._api.stop()
         started = not self._api.pids()
         if started:
-            self._check_port()
+            listen(self.settings.api_host, self.settings.api_port).close()
         if self.settings.machines == "container":
             started |= self._up_machines(progress)
         with progress.step("cloud API"):
-            self._api.start([sys.executable, "-m", "lab.cli", "serve"], ready=self.answers)
+            serve = [sys.executable, "-m", "lab.cli", "serve", "--state", str(self.settings.state)]
+            self._api.start(serve, ready=self.answers)
         return started
 
     def _push(self, images: dict[str, AppImage], say: Callable[[str], None]) -> None:
         for name, image in images.items():
             if self.registry.push(image):
                 say(f"pushed {name}")
-
-    def _check_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.settings.api_host, self.settings.api_port))
-            except OSError as error:
-                raise LabError(
-                    f"port {self.settings.api_port} on {self.settings.api_host} cannot be used ({error.strerror}): "
-                    "set LAB_API_PORT to a free port, or end what uses it"
-                ) from None
 
     def _up_machines(self, progress: Progress) -> bool:
         with progress.step("container engine"):
@@ -143,17 +133,22 @@ class Lab:
         self._verify()
         return gone
 
-    def api_settings(self) -> ApiSettings:
-        """What the API of this lab is served with."""
+    def api_settings(self, **changes: Any) -> ApiSettings:
+        """What the API of this lab is served with; ``changes`` are fields of it. SettingsError names a bad one."""
         settings = self.settings
-        return ApiSettings(
-            host=settings.api_host,
-            port=settings.api_port,
-            token=SecretStr(settings.token),
-            state_file=settings.state / "api.sqlite",
-            public_ipv4=settings.public_network,
-            public_ipv6=settings.public_network6,
-        )
+        fields = {
+            "host": settings.api_host,
+            "port": settings.api_port,
+            "token": SecretStr(settings.token),
+            "state_file": settings.state / "api.sqlite",
+            "public_ipv4": settings.public_network,
+            "public_ipv6": settings.public_network6,
+        }
+        try:
+            return ApiSettings.model_validate(fields | changes)
+        except ValidationError as error:
+            problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            raise SettingsError("; ".join(problems)) from None
 
     def backend(self) -> MachineBackend:
         """The machines behind the API."""

@@ -49,7 +49,7 @@ def create_app(settings: Settings, backend: MachineBackend) -> FastAPI:
     for router in routes.CLOUD:
         app.include_router(router, prefix=API)
     app.include_router(routes.LAB)
-    for error in (ApiError, RequestValidationError, HTTPException, Exception):
+    for error in (ApiError, RequestValidationError, HTTPException, UnicodeEncodeError, Exception):
         app.add_exception_handler(error, _answer_error)
     app.add_middleware(Gate, cloud=cloud, endpoints=endpoints(API, routes.CLOUD) + endpoints("", [routes.LAB]))
     return app
@@ -61,7 +61,8 @@ async def _answer_error(request: Request, error: Exception) -> JSONResponse:
             return error.response()
         case RequestValidationError():
             return from_validation(error).response()
-        case HTTPException(status_code=400):  # FastAPI's word for a body that is not even text
+        # FastAPI's word for a body that is not even text, and pydantic's for half of a UTF-16 pair.
+        case HTTPException(status_code=400) | UnicodeEncodeError():
             return json_error().response()
         case _:
             _log.error("%s %s failed", request.method, request.url.path, exc_info=error)

@@ -12,6 +12,7 @@ from fastapi import Depends, Path, Request
 
 from lab.api.actions import Actions
 from lab.api.catalog.images import Images
+from lab.api.connections import Connections
 from lab.api.errors import locked
 from lab.api.faults import Faults
 from lab.api.journal import Journal
@@ -33,6 +34,7 @@ class Cloud:
         self.project = Project(Store(settings.state_file))
         self.faults = Faults(settings.faults)
         self.journal = Journal()
+        self.connections = Connections()
         self.rate_limit = RateLimit(settings.rate_limit)
         self.images = Images(self.project, backend)
         self.machines = Machines(self.project, backend)

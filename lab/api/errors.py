@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -15,17 +15,25 @@ from starlette.responses import JSONResponse
 class ApiError(Exception):
     """Ends a request with ``{"error": {"code", "message", "details"}}``."""
 
-    def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.details = details
+        self.headers = headers
 
     def response(self) -> JSONResponse:
         details = None if self.details is None else dict(self.details)
         error = {"code": self.code, "message": self.message, "details": details}
-        return JSONResponse({"error": error}, status_code=self.status)
+        return JSONResponse({"error": error}, status_code=self.status, headers=self.headers)
 
 
 def unauthorized() -> ApiError:
@@ -36,8 +44,9 @@ def not_found(what: str) -> ApiError:
     return ApiError(404, "not_found", f"{what} not found")
 
 
-def method_not_allowed() -> ApiError:
-    return ApiError(405, "method_not_allowed", "the request method is not allowed")
+def method_not_allowed(allowed: Iterable[str]) -> ApiError:
+    headers = {"Allow": ", ".join(sorted(allowed))}
+    return ApiError(405, "method_not_allowed", "the request method is not allowed", headers=headers)
 
 
 def removed(announcement: str) -> ApiError:
@@ -122,6 +131,6 @@ def from_validation(error: RequestValidationError) -> ApiError:
     for problem in error.errors():
         if problem["type"] == "json_invalid":
             return json_error()
-        path = [str(part) for part in problem["loc"][1:]]
+        path = [str(part).encode(errors="replace").decode() for part in problem["loc"][1:]]
         fields.setdefault(".".join(path) or "body", []).append(problem["msg"].removeprefix("Value error, "))
     return invalid_fields(fields)

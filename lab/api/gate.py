@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lab.api.cloud import Cloud
 from lab.api.endpoints import Endpoint
 from lab.api.errors import ApiError, method_not_allowed, not_found, rate_limited, unauthorized
-from lab.api.settings import Fault
 
 API = "/v1"
 
@@ -66,6 +65,9 @@ class Gate:
             await self._serve_with_faults(path, scope, receive, answer)
         except ApiError as error:
             await error.response()(scope, receive, answer)
+        except _DroppedError:
+            status = 0
+            await _hung_up(receive)
         finally:
             self._cloud.journal.record(scope["method"], endpoint, path, status, time.monotonic() - began)
 
@@ -78,7 +80,7 @@ class Gate:
         if not secrets.compare_digest(given, self._expected):
             raise unauthorized()
         if scope["method"] not in endpoint.methods:
-            raise method_not_allowed()
+            raise method_not_allowed(endpoint.methods)
         return endpoint.template
 
     async def _serve_with_faults(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,17 +89,26 @@ class Gate:
             await self._app(scope, receive, send)
             return
         await asyncio.sleep(fault.delay)
-        if fault.code is None:
+        if fault.code is None and not fault.drop:
             await self._app(scope, receive, send)
             return
         if fault.when == "after":
             await self._app(scope, receive, _lose)
-        await _error(fault).response()(scope, receive, send)
+        if fault.drop:
+            self._cloud.connections.cut(scope["client"])
+            raise _DroppedError
+        raise ApiError(fault.status, str(fault.code), fault.message)
+
+
+class _DroppedError(Exception):
+    """The connection is gone: nothing can be answered any more."""
+
+
+async def _hung_up(receive: Receive) -> None:
+    """Until the server has noticed as well: an application that just returns would be taken for broken."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _lose(message: Message) -> None:
     """An answer that never reaches the client."""
-
-
-def _error(fault: Fault) -> ApiError:
-    return ApiError(fault.status, fault.code or "", fault.message)

@@ -23,7 +23,7 @@ class Journal:
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LENGTH)
 
     def record(self, method: str, endpoint: str, path: str, status: int, seconds: float) -> None:
-        """endpoint: the path with its ids left open ("/servers/{id}")."""
+        """endpoint: the path with its ids left open ("/servers/{id}"). status: 0 where a fault left no answer."""
         self._endpoints[method, endpoint] += 1
         self._log.append({"method": method, "path": path, "status": status, "milliseconds": round(seconds * 1000, 1)})
 

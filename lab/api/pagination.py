@@ -33,7 +33,8 @@ def listing(
     filters: fields that a query parameter of the same name selects by equality; given twice, either value matches.
     sorts: fields that ``sort`` may name.
     """
-    items = [view for view in views if _wanted(request, view, filters)]
+    selector = _selector(request)
+    items = [view for view in views if _wanted(request, view, filters) and selector.matches(view.get("labels", {}))]
     items = _sorted(items, request.query_params.getlist("sort"), sorts)
     page = _number(request, "page", 1)
     per_page = min(_number(request, "per_page", PER_PAGE), PER_PAGE_MAX)
@@ -56,13 +57,13 @@ def _wanted(request: Request, view: View, filters: Sequence[str]) -> bool:
         values = query.getlist(field)
         if values and str(view[field]) not in values:
             return False
-    selector = query.get("label_selector")
-    return not selector or _parsed(selector).matches(view.get("labels", {}))
+    return True
 
 
-def _parsed(selector: str) -> selectors.Selector:
+def _selector(request: Request) -> selectors.Selector:
+    text = request.query_params.get("label_selector")
     try:
-        return selectors.parse(selector)
+        return selectors.parse(text) if text else selectors.EVERYTHING
     except ValueError as error:
         raise invalid_input("label_selector", str(error)) from error
 

@@ -48,6 +48,9 @@ class Selector:
         return all(term(labels) for term in self.terms)
 
 
+EVERYTHING = Selector(())
+
+
 def parse(text: str) -> Selector:
     """Parse a selector such as ``env in (a,b),!old,role=web``. Raises ValueError for what cannot be parsed."""
     return Selector(tuple(_term(part.strip()) for part in _COMMA_OUTSIDE_SET.split(text)))

@@ -32,8 +32,10 @@ class Fault(BaseModel):
     nth: only the nth match counts (1 is the first); None: every match.
     times: stop after so many effects; None: never.
     delay: seconds before going on.
-    status, code, message: the error answered, or the error the action ends in. Without ``code`` the rule only delays.
-    when: "before" answers without doing anything; "after" does the work and then loses the answer.
+    status, code, message: the error answered, or the error the action ends in.
+    drop: the connection of the request ends without an answer.
+    when: "before" does nothing of what was asked; "after" does the work, and then loses the answer.
+    Without ``code`` and ``drop`` the rule only delays.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +50,14 @@ class Fault(BaseModel):
     status: int = Field(default=500, ge=400, le=599)
     code: str | None = None
     message: str = "fault injected by the lab"
+    drop: bool = False
     when: Literal["before", "after"] = "before"
+
+    @model_validator(mode="after")
+    def _has_one_end(self) -> Fault:
+        if self.drop and (self.code is not None or self.on == "action"):
+            raise ValueError("drop: only a request can be dropped, and what is dropped is not answered with a code")
+        return self
 
 
 class Settings(BaseModel):

@@ -11,15 +11,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class StoreError(Exception):
+    """State that cannot be used; the message names its file."""
+
+
 class Store:
-    """Documents by kind and id. Not for more than one process: ids are handed out here and never used again."""
+    """Documents by kind and id. For one process, which holds the file alone: ids are never handed out twice.
+
+    StoreError where another process has it.
+    """
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=1)
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            raise StoreError(
+                f"the state in {path} cannot be used ({error}): end the other server of this state, "
+                "or give another folder (LAB_STATE, or --state)"
+            ) from None
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS documents (kind TEXT, id INTEGER, body TEXT NOT NULL, PRIMARY KEY (kind, id))"

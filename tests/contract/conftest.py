@@ -220,14 +220,24 @@ def spec() -> Spec | None:
     return Spec(SPEC) if SPEC.exists() else None
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A port that nobody listens on, a new one each time."""
+    return _free_port
+
+
 def _serving(spec: Spec | None) -> Iterator[Callable[..., Api]]:
     running: list[Api] = []
 
     def start(backend: MachineBackend | None = None, **settings: Any) -> Api:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        api = Api(Settings(token=TOKEN, port=port, **settings), backend or NoMachines(), spec)
+        api = Api(Settings(token=TOKEN, port=_free_port(), **settings), backend or NoMachines(), spec)
         running.append(api)
         return api
 

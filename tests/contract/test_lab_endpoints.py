@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 from hcloud import APIException
 
 from lab.api.ratelimit import RateLimit
@@ -71,6 +72,33 @@ def test_an_answer_can_be_lost_after_the_work(api: Any) -> None:
     assert api.do("POST", "/placement_groups", body, expect=409)["error"]["code"] == "uniqueness_error"
 
 
+@pytest.mark.parametrize(("when", "made"), [("before", []), ("after", ["group"])])
+def test_a_connection_can_end_without_an_answer(api: Any, when: str, made: list[str]) -> None:
+    api.lab.put("/faults", json=[{"method": "POST", "drop": True, "when": when, "times": 1}])
+    with pytest.raises(requests.exceptions.ConnectionError):
+        api.sdk.placement_groups.create("group", "spread")
+    assert [group.name for group in api.sdk.placement_groups.get_all()] == made
+    assert [entry["status"] for entry in api.lab.get("/requests").json()["log"]] == [0, 200]
+
+
+def test_dropped_connections_leave_the_others_alone(api: Any) -> None:
+    api.do("GET", "/locations")
+    api.lab.put("/faults", json=[{"path": "/servers", "drop": True}])
+    with httpx.Client(base_url=api.endpoint, headers=api.http.headers) as other:
+        for _ in range(3):
+            with pytest.raises(httpx.TransportError):
+                other.get("/servers")
+            assert other.get("/locations").status_code == 200
+    api.do("GET", "/locations")
+
+
+def test_a_read_that_takes_too_long_is_tried_again(api: Any) -> None:
+    """The SDK gives up waiting, and asks once more."""
+    api.lab.put("/faults", json=[{"path": "/locations", "delay": 5, "nth": 1}])
+    api.sdk._client._timeout = 0.3
+    assert len(api.sdk.locations.get_all()) == 6
+
+
 def test_an_action_can_be_made_to_fail(serve: Callable[..., Any]) -> None:
     fault = {"on": "action", "command": "create_server", "code": "server_error", "message": "host went away"}
     api = serve(faults=[fault])
@@ -81,7 +109,17 @@ def test_an_action_can_be_made_to_fail(serve: Callable[..., Any]) -> None:
     assert api.do("GET", "/servers")["servers"] == []
 
 
-@pytest.mark.parametrize("fault", [{"path": "("}, {"nth": 0}, {"status": 200, "code": "ok"}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"path": "("},
+        {"nth": 0},
+        {"status": 200, "code": "ok"},
+        {"colour": "red"},
+        {"drop": True, "code": "x"},
+        {"on": "action", "drop": True},
+    ],
+)
 def test_bad_faults_are_refused(api: Any, fault: dict[str, Any]) -> None:
     assert api.lab.post("/faults", json=fault).status_code == 422
 
