@@ -48,7 +48,8 @@ class Spec:
     """The official API description, as far as answers go."""
 
     def __init__(self, path: Path) -> None:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        self.text = path.read_text(encoding="utf-8")
+        document = json.loads(self.text)
         self._registry = Registry().with_resource("urn:spec", Resource(document, DRAFT202012))
         self.paths = [
             (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", template)), template, operations)
@@ -218,6 +219,18 @@ class Api:
 @pytest.fixture(scope="session")
 def spec() -> Spec | None:
     return Spec(SPEC) if SPEC.exists() else None
+
+
+@pytest.fixture
+def described(spec: Spec | None) -> None:
+    if spec is None:
+        pytest.skip("the official API description is not here: set HCLOUD_SPEC to its path")
+
+
+@pytest.fixture
+def document(spec: Spec, described: None) -> Any:
+    """The official API description, one's own to change."""
+    return json.loads(spec.text)
 
 
 def _free_port() -> int:

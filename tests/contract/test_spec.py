@@ -17,12 +17,6 @@ from lab.api.settings import Settings
 DESCRIBED = pytest.mark.usefixtures("described")
 
 
-@pytest.fixture
-def described(spec: Any) -> None:
-    if spec is None:
-        pytest.skip("the official API description is not here: set HCLOUD_SPEC to its path")
-
-
 @DESCRIBED
 def test_offers_nothing_that_the_cloud_does_not_have(spec: Any) -> None:
     known = {(template, method.upper()) for _, template, operations in spec.paths for method in operations}
