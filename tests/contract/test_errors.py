@@ -5,8 +5,9 @@
 
 The project that the requests are made to holds: server "one" (running, on network "net" as 10.0.0.2), server "off"
 (stopped, on no network), networks "overlapping" and "bare" (without subnets), firewall "wall" (applied to "one"),
-firewall "spare", placement group "group", primary IP "ip" (IPv4, fsn1), SSH key "key". ``{one}`` and the like stand for
-their ids. ``server`` and ``rule`` change single keys of a valid request.
+firewall "spare", placement group "group", primary IP "ip" (IPv4, fsn1), SSH key "key", volume "volume" (20 GB) and
+floating IP "float", both of "one", volume "far_volume" (nbg1). ``{one}`` and the like stand for their ids. ``server``
+and ``rule`` change single keys of a valid request.
 """
 
 from __future__ import annotations
@@ -46,10 +47,19 @@ def world(serve_module: Callable[..., Any]) -> tuple[Any, dict[str, Any]]:
         "group": api.do("POST", "/placement_groups", {"name": "group", "type": "spread"})["placement_group"]["id"],
         "ip": api.do("POST", "/primary_ips", {"name": "ip", "type": "ipv4", "location": "fsn1"})["primary_ip"]["id"],
         "one_ipv4": one["public_net"]["ipv4"]["id"],
+        "volume": api.do("POST", "/volumes", {"name": "volume", "size": 20, "server": one["id"]})["volume"]["id"],
+        "far_volume": api.do("POST", "/volumes", {"name": "far", "size": 10, "location": "nbg1"})["volume"]["id"],
         "public_key": KEY,
     }
+    _settle(api, one["id"])
+    ids["float"] = api.do("POST", "/floating_ips", {"type": "ipv4", "server": one["id"]})["floating_ip"]["id"]
+    _settle(api, one["id"])
     api.do("POST", "/ssh_keys", {"name": "key", "public_key": KEY})
     return api, ids
+
+
+def _settle(api: Any, server: int) -> None:
+    api.wait(*api.do("GET", f"/servers/{server}/actions?per_page=50")["actions"])
 
 
 def _filled(value: Any, ids: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,8 +26,7 @@ def _create(sdk: Any, name: str = "one", **fields: Any) -> Any:
     answer = sdk.servers.create(
         name=name,
         server_type=ServerType("cpx22"),
-        image=Image(name="ubuntu-22.04"),
-        **{"location": Location("fsn1")} | fields,
+        **{"image": Image(name="ubuntu-22.04"), "location": Location("fsn1")} | fields,
     )
     for action in (answer.action, *answer.next_actions):
         action.wait_until_finished()
@@ -255,3 +255,128 @@ def test_a_failing_machine_fails_the_action(serve: Callable[..., Any], machines:
     with pytest.raises(ActionFailedException, match="no memory left"):
         server.power_on().wait_until_finished()
     assert api.sdk.servers.get_by_id(server.id).status == "off"
+
+
+def test_a_volume_lives_beside_a_server(api: Any) -> None:
+    sdk = api.sdk
+    server = _create(sdk)
+    created = sdk.volumes.create(10, "data", server=server, format="ext4", labels={"a": "b"})
+    for action in (created.action, *created.next_actions):
+        action.wait_until_finished()
+    volume = sdk.volumes.get_by_name("data")
+    assert (volume.status, volume.size, volume.server.id, volume.location.name) == ("available", 10, server.id, "fsn1")
+    assert volume.linux_device == f"/dev/disk/by-id/scsi-0HC_Volume_{volume.id}"
+    assert [item.id for item in sdk.servers.get_by_id(server.id).volumes] == [volume.id]
+    volume.resize(20).wait_until_finished()
+    volume.detach().wait_until_finished()
+    volume.change_protection(delete=True).wait_until_finished()
+    volume = volume.update(name="kept", labels={})
+    assert (volume.name, volume.size, volume.server, volume.protection) == ("kept", 20, None, {"delete": True})
+    volume.attach(server, automount=True).wait_until_finished()
+    server.delete().wait_until_finished()
+    volume.reload()
+    assert volume.server is None
+    with pytest.raises(APIException, match="protected"):
+        volume.delete()
+    volume.change_protection(delete=False).wait_until_finished()
+    assert volume.delete()
+
+
+def test_a_server_is_made_with_volumes(api: Any) -> None:
+    volumes = []
+    for name in ("one", "two"):
+        created = api.sdk.volumes.create(10, name, location=Location("fsn1"))
+        created.action.wait_until_finished()
+        volumes.append(created.volume)
+    server = _create(api.sdk, volumes=volumes)
+    assert [volume.id for volume in server.volumes] == [volume.id for volume in volumes]
+
+
+def test_a_floating_ip_moves_between_servers(api: Any) -> None:
+    sdk = api.sdk
+    one, two = _create(sdk), _create(sdk, "two")
+    created = sdk.floating_ips.create("ipv4", description="entrance", name="float", server=one, labels={"a": "b"})
+    created.action.wait_until_finished()
+    ip = sdk.floating_ips.get_by_name("float")
+    assert (ip.server.id, ip.home_location.name, ip.blocked) == (one.id, "fsn1", False)
+    assert ip.ip not in {server.public_net.ipv4.ip for server in (one, two)}
+    ip.assign(two).wait_until_finished()
+    owned = [sdk.servers.get_by_id(server.id).public_net.floating_ips for server in (one, two)]
+    assert [[item.id for item in items] for items in owned] == [[], [ip.id]]
+    ip.change_dns_ptr(ip.ip, "entrance.example").wait_until_finished()
+    ip.unassign().wait_until_finished()
+    ip.change_protection(delete=True).wait_until_finished()
+    ip = ip.update(name="other", description="exit")
+    assert (ip.name, ip.description, ip.server) == ("other", "exit", None)
+    assert ip.dns_ptr == [{"ip": ip.ip, "dns_ptr": "entrance.example"}]
+    ip.change_protection(delete=False).wait_until_finished()
+    assert ip.delete()
+    assert sdk.floating_ips.create("ipv6", home_location=Location("hel1")).floating_ip.ip.endswith("::/64")
+
+
+def test_images_are_made_from_servers_and_servers_from_images(api: Any) -> None:
+    sdk = api.sdk
+    server = _create(sdk)
+    made = server.create_image(description="first", type="snapshot", labels={"a": "b"})
+    assert (made.image.status, made.image.created_from.id) == ("creating", server.id)
+    made.action.wait_until_finished()
+    image = sdk.images.get_list(type=["snapshot"], label_selector="a=b").images[0]
+    assert (image.status, image.description, image.bound_to) == ("available", "first", None)
+    copy = _create(sdk, "copy", image=image)
+    assert copy.image.id == image.id
+    with pytest.raises(APIException, match="backups are not enabled"):
+        server.create_image(type="backup")
+    server.enable_backup().wait_until_finished()
+    for _ in range(2):
+        server.create_image(type="backup").action.wait_until_finished()
+    kept, lost = sdk.images.get_list(bound_to=[str(server.id)]).images
+    kept.update(type="snapshot", description="kept", labels={})
+    server.disable_backup().wait_until_finished()
+    assert {item.description for item in sdk.images.get_list(type=["snapshot", "backup"]).images} == {"first", "kept"}
+    assert lost.id not in [item.id for item in sdk.images.get_all()]
+    image.change_protection(delete=True).wait_until_finished()
+    with pytest.raises(APIException, match="protected"):
+        image.delete()
+    image.change_protection(delete=False).wait_until_finished()
+    assert image.delete()
+
+
+def test_a_server_is_looked_after(api: Any) -> None:
+    sdk = api.sdk
+    server = _create(sdk)
+    rescue = server.enable_rescue(ssh_keys=[sdk.ssh_keys.create("key", KEY).id])
+    rescue.action.wait_until_finished()
+    assert (bool(rescue.root_password), sdk.servers.get_by_id(server.id).rescue_enabled) == (True, True)
+    server.reset().wait_until_finished()
+    assert not sdk.servers.get_by_id(server.id).rescue_enabled
+    server.disable_rescue().wait_until_finished()
+    server.attach_iso(sdk.isos.get_by_name("debian-13-amd64-netinst.iso")).wait_until_finished()
+    assert sdk.servers.get_by_id(server.id).iso.architecture == "x86"
+    server.detach_iso().wait_until_finished()
+    assert sdk.servers.get_by_id(server.id).iso is None
+    console = server.request_console()
+    console.action.wait_until_finished()
+    assert (console.wss_url.startswith("wss://"), bool(console.password)) == (True, True)
+    reset = server.reset_password()
+    reset.action.wait_until_finished()
+    assert reset.root_password
+    end = datetime.now(UTC)
+    metrics = server.get_metrics(["cpu", "disk", "network"], end - timedelta(hours=1), end).metrics
+    assert (len(metrics.time_series), metrics.step) == (9, 18)
+    assert all(series == {"values": []} for series in metrics.time_series.values())
+
+
+def test_the_catalogue_is_complete(api: Any) -> None:
+    sdk = api.sdk
+    assert sdk.server_types.get_by_name("cpx22").locations[0].available
+    assert sdk.locations.get_by_name("hel1").network_zone == "eu-central"
+    assert {iso.architecture for iso in sdk.isos.get_all()} == {"x86", "arm"}
+    assert len(sdk.isos.get_list(architecture=["arm"]).isos) == 1
+    assert sdk.images.get_by_name_and_architecture("debian-13", "arm").os_version == "13"
+
+
+def test_protection_without_a_word_stays(api: Any) -> None:
+    network = _network(api.sdk)
+    network.change_protection(delete=True).wait_until_finished()
+    network.change_protection().wait_until_finished()
+    assert api.sdk.networks.get_by_id(network.id).protection == {"delete": True}

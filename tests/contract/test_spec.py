@@ -32,12 +32,17 @@ def test_reads_are_as_described(api: Any) -> None:
     group = api.do("POST", "/placement_groups", {"name": "group", "type": "spread"})["placement_group"]
     api.server(networks=[net["id"]], firewalls=[{"firewall": wall["id"]}], placement_group=group["id"])
     api.server("bare", public_net={"enable_ipv4": False, "enable_ipv6": False}, start_after_create=False)
-    lists = ("servers", "networks", "firewalls", "placement_groups", "primary_ips", "ssh_keys", "images")
-    catalog = ("locations", "server_types", "isos", "volumes", "floating_ips", "load_balancers", "certificates")
-    for resource in (*lists, *catalog, "load_balancer_types"):
+    server = api.do("GET", "/servers?name=one")["servers"][0]["id"]
+    api.do("POST", "/volumes", {"name": "volume", "size": 10, "server": server})
+    api.do("POST", "/floating_ips", {"type": "ipv6", "server": server})
+    api.wait(api.do("POST", f"/servers/{server}/actions/create_image", {"description": "copy"})["action"])
+    own = ("servers", "networks", "firewalls", "primary_ips", "volumes", "floating_ips")
+    lists = (*own, "placement_groups", "ssh_keys", "images", "locations", "server_types", "isos")
+    for resource in (*lists, "load_balancers", "certificates", "load_balancer_types"):
         for item in api.do("GET", f"/{resource}")[resource]:
             api.do("GET", f"/{resource}/{item['id']}")
-    for resource in ("servers", "networks", "firewalls", "primary_ips"):
+    api.do("GET", "/pricing")
+    for resource in own:
         api.do("GET", f"/{resource}/actions")
         api.do("GET", f"/{resource}/{api.do('GET', f'/{resource}')[resource][0]['id']}/actions")
     action = api.do("GET", "/servers/actions")["actions"][0]

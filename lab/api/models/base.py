@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lab.api.selectors import check_labels
 
@@ -28,9 +28,14 @@ class Named(Record):
 
 
 class Body(BaseModel):
-    """A request's body. Unknown keys are ignored, as the cloud does."""
+    """A request's body. Unknown keys are ignored and null is as good as absent, as in the cloud."""
 
     model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
