@@ -31,8 +31,8 @@ test: setup ## Run every gate and test; STAGES="lint units" runs some
 lint sanity units molecule: setup ## Run one stage of the tests
 	@$(PYTHON) scripts/test.py $@ $(if $(filter units,$@),units-node)
 
-acceptance: setup ## Measure a whole story: SUITE=main
-	@$(PYTHON) -m tests.acceptance $(or $(SUITE),main)
+acceptance: setup ## Measure a whole story: SUITE=cloud; ROWS="scale kill" some of it
+	@$(PYTHON) -m tests.acceptance $(or $(SUITE),main) $(ROWS)
 
 lock: setup ## Pin the Python packages anew
 	@.venv/bin/uv pip compile -q --universal --no-annotate --generate-hashes --upgrade \

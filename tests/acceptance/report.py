@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -43,10 +43,20 @@ def begin(row: Row) -> None:
 
 
 def tell(result: Result) -> None:
+    if result.finding.grid:
+        console.print(grid(result.finding.grid))
     for line in (*result.finding.problems, *result.finding.missed):
         console.print(f"  not so: {line}", markup=False)
     console.print(f"  {result.finding.figure}", markup=False)
     console.print(f"  {result.verdict}, {result.seconds:.1f} s", style=STYLES[result.verdict])
+
+
+def grid(outcomes: Mapping[str, Mapping[str, str]]) -> Table:
+    """Outcomes by line and column."""
+    shown = Table("", *next(iter(outcomes.values())), box=None, pad_edge=False)
+    for line, columns in outcomes.items():
+        shown.add_row(line, *columns.values())
+    return shown
 
 
 def table(results: Sequence[Result]) -> Table:

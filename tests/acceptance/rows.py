@@ -35,13 +35,14 @@ class Finding:
     """What a row found.
 
     figure: what was measured, in a line. problems: what must hold and does not. missed: aims that were not reached.
-    data: the figures themselves, as JSON can hold them.
+    data: the figures themselves, as JSON can hold them. grid: outcomes by line and column, to be shown as a table.
     """
 
     figure: str
     problems: Sequence[str] = ()
     missed: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:

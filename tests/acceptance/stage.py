@@ -9,17 +9,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from lab import inventory, playbook
 from lab.config import PROJECT, Settings
+from lab.daemons import Daemon
 from lab.playbook import Run
+from tests.acceptance.api import Api
 
 # A lab of its own, which may stand beside a person's demo.
 LAB = {
@@ -50,7 +51,8 @@ class StageError(Exception):
 class Stage:
     """level: how far the main job has been done, one of LEVELS; None while the lab is down or nobody knows.
 
-    state: the lab's folder. Used as a context, it leaves nothing behind, whatever has happened.
+    state: the lab's folder. api: the lab's API, while the lab is up. Used as a context, it leaves nothing behind,
+    whatever has happened.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -59,14 +61,17 @@ class Stage:
         os.environ |= LAB
         self.settings = Settings.from_environment()
         self.state = self.settings.state
+        self.api = Api(self.settings.endpoint, self.settings.token)
         self.say = say
         self.level: str | None = None
+        self._used = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.down()
+        if self._used:
+            self.down()
 
     def down(self) -> None:
         """No lab, and no memory of one, but the logs of what was played."""
@@ -81,6 +86,7 @@ class Stage:
 
     def lab(self, *arguments: str) -> str:
         """Output of a ``lab`` command that must succeed."""
+        self._used = True
         command = [str(PROJECT / ".venv/bin/lab"), *arguments]
         done = subprocess.run(command, check=False, text=True, stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode:
@@ -112,6 +118,25 @@ class Stage:
             arguments=("--extra-vars", json.dumps(variables or {})),
         )
 
+    def provision(self, environment: Mapping[str, str]) -> Run:
+        """Run provision.yml, with changes to the environment. The level is unknown until ``reach`` has been there."""
+        self.level = None
+        return self.play("provision.yml", environment=environment)
+
+    def kill_api(self) -> None:
+        """End the API at once, as kill -9 does; its state stays, and so do the machines."""
+        for pid in Daemon(f"lab-{self.settings.name}", "api", Path(os.devnull)).pids():
+            os.kill(pid, signal.SIGKILL)
+
+    def start_api(self) -> None:
+        """Bring up what of the lab is down."""
+        self.lab("up")
+
+    def start_again_from(self, level: str) -> None:
+        """Bring the lab to a level, whatever has been done meanwhile."""
+        self.level = None
+        self.reach(level)
+
     def reach(self, level: str) -> None:
         """Bring the lab to a level, by the shortest way that is certain. StageError where that fails."""
         if self.level is None or LEVELS.index(level) < LEVELS.index(self.level):
@@ -134,23 +159,3 @@ class Stage:
         if run.exit_code:
             self.level = None
             raise StageError(f"{name}: {'; '.join(map(str, run.failures))}")
-
-    def api(self, method: str, path: str) -> Any:
-        """Answer of the cloud's API, or of the lab's own endpoints, below the root; None where there is no body."""
-        answer = httpx.request(
-            method,
-            self.settings.endpoint.removesuffix("/v1") + path,
-            headers={"Authorization": f"Bearer {self.settings.token}"},
-            trust_env=False,
-        )
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
-    def forget_requests(self) -> None:
-        """Begin to count requests anew."""
-        self.api("DELETE", "/_lab/requests")
-
-    def writes(self) -> int:
-        """Write requests that reached the cloud's API since they were last forgotten."""
-        count: int = self.api("GET", "/_lab/requests")["writes"]
-        return count

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.acceptance.api import KINDS
 from tests.acceptance.stage import Stage
-
-KINDS = ("servers", "networks", "firewalls", "ssh_keys", "placement_groups", "primary_ips")
 
 # Every node tells of itself; what the Swarm holds is told by managers, and the same by all of them.
 ON_NODE = r"""
@@ -29,7 +28,7 @@ docker config ls --format 'config {{.Name}}' 2> /dev/null || true
 
 def world(stage: Stage) -> set[str]:
     """Everything that a failed run could leave half-built."""
-    cloud = {f"{kind}: {one['name']}" for kind in KINDS for one in stage.api("GET", f"/v1/{kind}")[kind]}
+    cloud = {f"{kind}: {one['name']}" for kind in KINDS for one in stage.api.all(kind)}
     names = [server["name"] for server in stage.servers()]
     with ThreadPoolExecutor() as pool:
         told = pool.map(lambda name: stage.on(name, ON_NODE), names)

@@ -111,9 +111,9 @@ def second_run(stage: Stage) -> Finding:
     """Playing it all once more changes nothing and asks the cloud for nothing."""
     _require_app(stage)
     first = _must_verify(stage)
-    stage.forget_requests()
+    stage.api.forget_requests()
     run = stage.play("site.yml", CASTING)
-    writes = stage.writes()
+    writes = stage.api.requests().writes
     changed = {host: counts["changed"] for host, counts in run.hosts.items()}
     problems = unmet(
         {
@@ -144,10 +144,10 @@ def real_cloud(stage: Stage) -> Finding:
 def dry_run(stage: Stage) -> Finding:
     """A readable plan of what would exist, and nothing created."""
     stage.reach("nothing")
-    stage.forget_requests()
+    stage.api.forget_requests()
     command = [".venv/bin/ansible-playbook", "playbooks/site.yml", "--check", "--diff"]
     done = commands.run(command, environment={**os.environ, **stage.environment()})
-    writes, servers = stage.writes(), stage.servers()
+    writes, servers = stage.api.requests().writes, stage.servers()
     problems = unmet(
         {
             "it exits with 0": done.code == 0,
