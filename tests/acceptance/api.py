@@ -16,11 +16,15 @@ KINDS = ("servers", "networks", "firewalls", "ssh_keys", "placement_groups", "pr
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests that reached the API: how many read and wrote, and each of them by (method, endpoint)."""
+    """Requests that reached the API: how many read and wrote, and each of them by (method, endpoint).
+
+    statuses: with which the latest thousand were answered.
+    """
 
     reads: int
     writes: int
     endpoints: Mapping[tuple[str, str], int]
+    statuses: frozenset[int]
 
 
 class Api:
@@ -29,6 +33,7 @@ class Api:
     def __init__(self, endpoint: str, token: str) -> None:
         self.endpoint = endpoint
         self.token = token
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The answer of the cloud's API (/v1/...) or of the lab's own endpoints (/_lab/...); None without a body."""
@@ -36,7 +41,7 @@ class Api:
             method,
             self.endpoint.removesuffix("/v1") + path,
             json=body,
-            headers={"Authorization": f"Bearer {self.token}"},
+            headers=self._headers,
             trust_env=False,
         )
         answer.raise_for_status()
@@ -68,7 +73,14 @@ class Api:
         """What was asked since requests were last forgotten."""
         told = self.ask("GET", "/_lab/requests")
         endpoints = {(one["method"], one["endpoint"]): one["count"] for one in told["endpoints"]}
-        return Requests(told["reads"], told["writes"], endpoints)
+        statuses = frozenset(one["status"] for one in told["log"])
+        return Requests(told["reads"], told["writes"], endpoints, statuses)
+
+    def spend_quota(self) -> None:
+        """Ask until the rate limit denies."""
+        with httpx.Client(headers=self._headers, trust_env=False) as client:
+            while client.get(f"{self.endpoint}/locations").status_code != httpx.codes.TOO_MANY_REQUESTS:
+                pass
 
     def put_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """These faults and no others."""

@@ -48,7 +48,8 @@ class Phase(BaseModel):
 
 
 class Trouble(BaseModel):
-    """One of request (the phase's requests go wrong), action (its actions do) and down_seconds (the API is gone).
+    """One of request (the phase's requests go wrong), action (its actions do), down_seconds (the API is gone) and
+    quota_spent (the run begins with no request left).
 
     outcome: what the run comes to. says: words of the message where it fails.
     """
@@ -59,11 +60,14 @@ class Trouble(BaseModel):
     request: dict[str, Any] | None = None
     action: dict[str, Any] | None = None
     down_seconds: float | None = None
+    quota_spent: bool = False
     outcome: Literal["converges", "fails"]
     says: list[str] = []
 
     def rule(self, phase: Phase) -> dict[str, Any] | None:
         """The lab's fault that puts it into a phase; None where it cannot occur there."""
+        if self.quota_spent and phase.verb is not None:
+            return None
         if self.action is not None:
             return None if phase.command is None else {"on": "action", "command": phase.command, **self.action}
         if self.down_seconds is not None:
@@ -120,14 +124,9 @@ def _cell(alone: ApiAlone, trouble: Trouble, phase: Phase) -> Cell:
     variables = {"servers": SERVERS, "state": phase.state}
     if phase.state == "absent":
         _must_converge(alone, {"servers": SERVERS})
-    alone.api.put_faults([rule])
-    if trouble.down_seconds is None:
-        run = alone.play("fleet.yml", variables, "-vvv")
-        struck = any(alone.api.fault_effects())
-    else:
-        with outage(alone, trouble.down_seconds, lambda: any(alone.api.fault_effects())) as killed:
-            run = alone.play("fleet.yml", variables, "-vvv")
-        struck = killed.is_set()
+    if not trouble.quota_spent:
+        alone.api.put_faults([rule])
+    run, struck = _run(alone, trouble, variables)
     printed = [alone.output("fleet.yml")]
     problems = unmet({"the fault takes effect": struck})
     if run.exit_code:
@@ -142,6 +141,24 @@ def _cell(alone: ApiAlone, trouble: Trouble, phase: Phase) -> Cell:
     outcome = "converges" if run.exit_code == 0 else "fails clearly, converges again"
     message = "; ".join(failure.reason for failure in run.failures)
     return Cell("wrong" if problems else outcome, round(time.monotonic() - began, 1), message, problems)
+
+
+def _run(alone: ApiAlone, trouble: Trouble, variables: Mapping[str, Any]) -> tuple[Run, bool]:
+    """The run that the fault is for, and whether the fault has taken effect."""
+    if trouble.down_seconds is not None:
+        with outage(alone, trouble.down_seconds, lambda: any(alone.api.fault_effects())) as killed:
+            return alone.play("fleet.yml", variables, "-vvv"), killed.is_set()
+    if trouble.quota_spent:
+        alone.api.spend_quota()
+        alone.api.forget_requests()
+        run = alone.play("fleet.yml", variables, "-vvv")
+        denied = 429 in alone.api.requests().statuses
+        # What is left of the quota would not do to look at what came of it; a restarted API has it anew.
+        alone.kill_api()
+        alone.start_api()
+        return run, denied
+    run = alone.play("fleet.yml", variables, "-vvv")
+    return run, any(alone.api.fault_effects())
 
 
 def _must_converge(alone: ApiAlone, variables: Mapping[str, Any]) -> None:
@@ -176,8 +193,8 @@ def _finding(pairs: list[tuple[Trouble, Phase]], cells: list[Cell]) -> Finding:
     converged = sum(cell.outcome == "converges" for cell in occurring)
     wrong = sum(cell.outcome == "wrong" for cell in occurring)
     figure = (
-        f"{len(occurring)} faults: {converged} converge, {len(occurring) - converged - wrong} fail clearly and converge "
-        f"when run again, {wrong} come out wrong"
+        f"{len(occurring)} faults: {converged} converge, {len(occurring) - converged - wrong} fail clearly and "
+        f"converge when run again, {wrong} come out wrong"
     )
     messages = {
         f"{trouble.name}, {phase.name}": cell.message

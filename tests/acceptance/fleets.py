@@ -69,9 +69,7 @@ def shortcomings(api: Api, wanted: Mapping[str, str]) -> list[str]:
     found = [f"{name} is missing" for name in sorted(wanted.keys() - set(ids.values()))]
     found += [f"{name} is an orphan" for name in sorted(set(ids.values()) - wanted.keys())]
     found += [f"{name} is there twice" for name in set(ids.values()) if list(ids.values()).count(name) > 1]
-    found += [
-        f"primary IP {ip['ip']} is left over" for ip in api.all("primary_ips") if ip["assignee_id"] not in ids
-    ]
+    found += [f"primary IP {ip['ip']} is left over" for ip in api.all("primary_ips") if ip["assignee_id"] not in ids]
     for server in servers:
         if server["name"] in wanted:
             found += [f"{server['name']} {words}" for words in _flaws(server, wanted[server["name"]])]

@@ -152,7 +152,9 @@ def _finding(curves: Mapping[str, Curve]) -> Finding:
     data = {
         "create_seconds": CREATE_SECONDS,
         "growth": round(growth, 2),
-        "curves": {name: {str(size): _told(samples) for size, samples in curve.items()} for name, curve in curves.items()},
+        "curves": {
+            name: {str(size): _told(samples) for size, samples in curve.items()} for name, curve in curves.items()
+        },
     }
     return Finding(figure, list(dict.fromkeys(problems)), data=data)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.acceptance import breaking_off, faults, restarts, scale
-from tests.acceptance.rows import Row
+from tests.acceptance import breaking_off, drift, faults, restarts, scale
+from tests.acceptance.fleets import blueprint_addresses, shortcomings
+from tests.acceptance.rows import Finding, Row, unmet
 from tests.acceptance.stage import Stage
 
 
@@ -19,4 +20,30 @@ def rows(stage: Stage) -> list[Row]:
         Row("faults", "faults of the API in each phase", partial(faults.judge, stage)),
         Row("kill", "kill -9 of provision.yml, then again", partial(breaking_off.judge, stage)),
         Row("restart", "kill -9 of the API while servers are made", partial(restarts.judge, stage)),
+        Row("again", "provision.yml on a complete fleet", partial(second_run, stage)),
+        Row("drift", "another server type on a live swarm", partial(drift.judge, stage)),
     ]
+
+
+def second_run(stage: Stage) -> Finding:
+    """Provisioning once more changes nothing and asks the cloud for nothing."""
+    stage.reach("servers")
+    stage.api.forget_requests()
+    run = stage.play("provision.yml")
+    requests = stage.api.requests()
+    problems = unmet(
+        {
+            "it exits with 0": run.exit_code == 0,
+            "changed=0": run.changed == 0,
+            "no write request reached the cloud": requests.writes == 0,
+        }
+    )
+    problems += shortcomings(stage.api, blueprint_addresses())
+    figure = f"changed={run.changed}, {requests.writes} write requests, {requests.reads} reads; {run.seconds:.1f} s"
+    data = {
+        "changed": run.changed,
+        "writes": requests.writes,
+        "reads": requests.reads,
+        "seconds": round(run.seconds, 1),
+    }
+    return Finding(figure, problems, data=data)
