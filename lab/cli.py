@@ -26,6 +26,7 @@ from lab import inventory
 from lab.api.server import PortError, listen
 from lab.api.server import serve as serve_api
 from lab.api.store import StoreError
+from lab.balancers.base import BalancerError
 from lab.config import Settings, SettingsError
 from lab.daemons import DaemonError
 from lab.engine import EngineError
@@ -36,7 +37,8 @@ from lab.machines.records import Record
 from lab.operations import Lab, LabError
 
 EXPECTED = (
-    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, LabError, PortError, StoreError,
+    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, BalancerError, LabError, PortError,
+    StoreError,
     DockerException,
 )  # fmt: skip
 
@@ -198,7 +200,7 @@ def serve(
     with listen(api.host, api.port) as listener:
         where = api.state_file or "memory"
         out.print(f"serving {settings.endpoint}, state in {where}" + (f", token {made}" if made else ""), markup=False)
-        serve_api(api, lab.backend(), listener)
+        serve_api(api, lab.backend(), lab.balancers(), listener)
 
 
 @app.command()

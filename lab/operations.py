@@ -21,6 +21,9 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from lab import daemons, inventory
 from lab.api.server import listen
 from lab.api.settings import Settings as ApiSettings
+from lab.balancers.base import Balancers
+from lab.balancers.haproxy import HaproxyBalancers
+from lab.balancers.none import NoBalancers
 from lab.config import Settings, SettingsError
 from lab.daemons import Daemon
 from lab.engine import Engine, EngineError
@@ -57,6 +60,7 @@ class Lab:
         self.engine = Engine(settings)
         self.fabric = Fabric(settings)
         self.registry = Registry(settings, self.fabric)
+        self._balancers = HaproxyBalancers(settings, self.fabric)
         self._owner = f"lab-{settings.name}"
         logs = settings.state / "logs"
         self._egress = Daemon(self._owner, "egress", logs / "egress.log")
@@ -123,6 +127,8 @@ class Lab:
             gone += ["cloud API"] if self._api.stop() else []
         with progress.step("machines") as say:
             gone += self._destroy_machines(say)
+        with progress.step("load balancers"):
+            gone += self._balancers.destroy_all()
         with progress.step("registry and networks"):
             gone += self.registry.stop()
             gone += ["egress"] if self._egress.stop() else []
@@ -155,6 +161,12 @@ class Lab:
         if self.settings.machines == "none":
             return NoMachines()
         return ContainerBackend(self.machines(), self.node())
+
+    def balancers(self) -> Balancers:
+        """The load balancers behind the API."""
+        if self.settings.machines == "none":
+            return NoBalancers()
+        return self._balancers
 
     def machines(self) -> ContainerMachines:
         """The machines, for acting on them directly."""

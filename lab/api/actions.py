@@ -15,6 +15,7 @@ from lab.api.faults import Faults
 from lab.api.models.action import Action, ActionError, Ref
 from lab.api.project import Project, now
 from lab.api.settings import Settings
+from lab.balancers.base import BalancerError
 from lab.machines.base import MachineError
 
 Handler = Callable[[Action], Awaitable[None]]
@@ -111,7 +112,7 @@ class Actions:
             await run(action)
         except FailedActionError as error:
             await self._fail(action, undo, ActionError(code=error.code, message=error.message))
-        except MachineError as error:
+        except (MachineError, BalancerError) as error:
             await self._fail(action, undo, ActionError(code="action_failed", message=str(error)))
         except Exception:
             _log.exception("action %s (%s) failed", action.id, action.command)

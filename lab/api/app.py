@@ -21,19 +21,21 @@ from lab.api.errors import ApiError, from_validation, json_error, server_error
 from lab.api.gate import API, Gate
 from lab.api.handlers import register
 from lab.api.settings import Settings
+from lab.balancers.base import Balancers
 from lab.machines.base import MachineBackend
 
 _log = logging.getLogger("lab.api")
 
 
-def create_app(settings: Settings, backend: MachineBackend) -> FastAPI:
-    """The API over a machine backend. Its state is loaded now; actions go on when the application starts."""
-    cloud = Cloud(settings, backend)
+def create_app(settings: Settings, backend: MachineBackend, balancers: Balancers) -> FastAPI:
+    """The API over machines and load balancers. Its state is loaded now; actions go on when the application starts."""
+    cloud = Cloud(settings, backend, balancers)
     register(cloud)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await cloud.machines.restore()
+        await cloud.load_balancers.restore()
         cloud.actions.resume()
         yield
         await cloud.stop()

@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv4Network
 from lab.api.addresses import check_private, next_ipv4, next_ipv6, private_address
 from lab.api.catalog.locations import location
 from lab.api.cloud import Cloud
-from lab.api.errors import ApiError, refused
+from lab.api.errors import ApiError, conflict, refused
+from lab.api.models.action import Ref
 from lab.api.models.network import Network
 from lab.api.models.primary_ip import PrimaryIp
 from lab.api.models.public_address import IpKind
@@ -27,8 +28,13 @@ def zone_of(server: Server) -> str:
 
 
 def taken_addresses(cloud: Cloud, network: int, but: int | None = None) -> frozenset[IPv4Address]:
-    """Private addresses held or reserved in a network by servers other than ``but``."""
-    return frozenset(
+    """Private addresses held or reserved in a network, but for those of the server ``but``."""
+    balanced = frozenset(
+        balancer.private_net.ip
+        for balancer in cloud.project.load_balancers
+        if balancer.private_net and balancer.private_net.network == network
+    )
+    return balanced | frozenset(
         address
         for server in cloud.project.servers
         if server.id != but
@@ -78,7 +84,16 @@ def free_public_address(cloud: Cloud, kind: IpKind) -> str:
     """The next address out of the public pool: an IPv4 address, or an IPv6 /64."""
     project, settings = cloud.project, cloud.settings
     taken = {ip.ip for ip in (*project.primary_ips, *project.floating_ips)}
+    taken |= {part for balancer in project.load_balancers for part in (str(balancer.ipv4), balancer.public_range6)}
     return next_ipv4(settings.public_ipv4, taken) if kind == "ipv4" else next_ipv6(settings.public_ipv6, taken)
+
+
+def settled_network(cloud: Cloud, network_id: int) -> Network:
+    """The network that a body names, refused while it is being changed."""
+    network = cloud.project.networks.referenced(network_id, "network")
+    if cloud.actions.locked(Ref("network", network_id)):
+        raise conflict(f"network '{network.name}' is being changed, please retry")
+    return network
 
 
 def new_primary_ip(

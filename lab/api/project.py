@@ -12,9 +12,11 @@ from typing import Any, Generic, TypeVar
 from lab.api.errors import not_found, uniqueness_error, unknown_reference
 from lab.api.models.action import Action
 from lab.api.models.base import Named, Record, Renaming
+from lab.api.models.certificate import Certificate
 from lab.api.models.firewall import Firewall
 from lab.api.models.floating_ip import FloatingIp
 from lab.api.models.image import Image
+from lab.api.models.load_balancer import LoadBalancer
 from lab.api.models.network import Network
 from lab.api.models.placement_group import PlacementGroup
 from lab.api.models.primary_ip import PrimaryIp
@@ -73,10 +75,14 @@ class Table(Generic[R]):
         """Change fields of an existing record; KeyError where it is gone."""
         return self.put(self._records[record_id].model_copy(update=changes))
 
+    def amended(self, record_id: int, changes: dict[str, Any]) -> R:
+        """An existing record as it will be with fields given as plain data; KeyError where it is gone."""
+        record = self._records[record_id]
+        return type(record).model_validate(record.model_dump() | changes)
+
     def amend(self, record_id: int, changes: dict[str, Any]) -> R:
         """Change fields given as plain data, as an action keeps them."""
-        record = self._records[record_id]
-        return self.put(type(record).model_validate(record.model_dump() | changes))
+        return self.put(self.amended(record_id, changes))
 
     def remove(self, record_id: int) -> None:
         self._store.remove(self.label, record_id)
@@ -122,6 +128,8 @@ class Project:
         self.placement_groups = NamedTable(store, "placement group", PlacementGroup)
         self.primary_ips = NamedTable(store, "primary ip", PrimaryIp)
         self.ssh_keys = NamedTable(store, "SSH key", SshKey)
+        self.load_balancers = NamedTable(store, "load balancer", LoadBalancer)
+        self.certificates = NamedTable(store, "certificate", Certificate)
 
     def new_id(self) -> int:
         """An id that no resource has or had."""
@@ -141,3 +149,7 @@ class Project:
     def public_ips(self, server: int) -> dict[str, PrimaryIp]:
         """A server's primary IPs by type."""
         return {ip.type: ip for ip in self.primary_ips if ip.assignee_id == server}
+
+    def users_of(self, certificate: int) -> list[LoadBalancer]:
+        """Load balancers that serve with a certificate."""
+        return [lb for lb in self.load_balancers if any(certificate in service.certificates for service in lb.services)]

@@ -12,6 +12,7 @@ import uvicorn
 
 from lab.api.app import create_app
 from lab.api.settings import Settings
+from lab.balancers.base import Balancers
 from lab.machines.base import MachineBackend
 
 
@@ -36,9 +37,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def build_server(settings: Settings, backend: MachineBackend) -> uvicorn.Server:
+def build_server(settings: Settings, backend: MachineBackend, balancers: Balancers) -> uvicorn.Server:
     """A server that is not running yet; ``run()`` blocks, ``should_exit = True`` ends it."""
-    app = create_app(settings, backend)
+    app = create_app(settings, backend, balancers)
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -54,6 +55,6 @@ def build_server(settings: Settings, backend: MachineBackend) -> uvicorn.Server:
     )
 
 
-def serve(settings: Settings, backend: MachineBackend, listener: socket.socket) -> None:
+def serve(settings: Settings, backend: MachineBackend, balancers: Balancers, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
-    build_server(settings, backend).run(sockets=[listener])
+    build_server(settings, backend, balancers).run(sockets=[listener])

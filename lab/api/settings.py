@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr, model_validator
 
 
 def _compiles(pattern: str) -> str:
@@ -68,6 +68,7 @@ class Settings(BaseModel):
     public_ipv6: every server gets a /64 out of it; the first is the lab's own.
     latencies: seconds an action takes before its work begins, by command ("create_server"); "*" for all others.
     out_of_stock: "TYPE@LOCATION" pairs that exist but cannot be placed ("cx23@fsn1").
+    root_server_ips: addresses of dedicated servers that the project owns; load balancers take them as IP targets.
     rate_limit: requests an hour; refilled evenly.
     """
 
@@ -81,6 +82,7 @@ class Settings(BaseModel):
     public_ipv6: IPv6Network = IPv6Network("2001:db8:51ab::/48")
     latencies: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     out_of_stock: frozenset[str] = frozenset()
+    root_server_ips: frozenset[IPvAnyAddress] = frozenset()
     faults: tuple[Fault, ...] = ()
     rate_limit: int = Field(default=3600, ge=1)
     server_limit: int = Field(default=250, ge=1)

@@ -12,9 +12,11 @@ Addresses behind which nothing is plugged swallow packets silently, as a dead se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
+from lab.balancers.base import Address, Attachment
 from lab.config import Settings
 from lab.fabric import rules
 from lab.fabric.tools import FabricError, inside, ip, ip_query, links, namespaces, nft, run, sysctl
@@ -142,7 +144,7 @@ class Fabric:
 
     def plug_private(self, server_id: int, pid: int, device: str, link: PrivateLink) -> None:
         """Give the machine an interface on a private network, under the name ``device``."""
-        place = self._private_namespace(link)
+        place = self._make_private(link.network_id, link.gateway)
         end = rules.cable(server_id)
         addresses = (link.address, *link.alias_ips)
         self._cable(place, end, pid, device, f"mtu {PRIVATE_MTU} address {link.mac}")
@@ -165,7 +167,7 @@ class Fabric:
 
     def unplug(self, server_id: int, network_id: int | None) -> None:
         """Pull a machine's cable: a private network's, or the public one (None)."""
-        place = self.router if network_id is None else f"{self.prefix}net{network_id}"
+        place = self.router if network_id is None else self.private_namespace(network_id)
         end = rules.cable(server_id)
         if place in namespaces(self.prefix) and end in links(place):
             ip(place, [f"link del {end}"])
@@ -187,23 +189,39 @@ class Fabric:
             for place in namespaces(self.prefix):
                 nft(place, rules.mend(server_id))
 
+    def private_namespace(self, network_id: int) -> str:
+        """Name of the namespace of a private network."""
+        return f"{self.prefix}net{network_id}"
+
+    def host_balancer(self, balancer_id: int, public: Iterable[Address], private: Attachment | None) -> None:
+        """Make exactly these addresses a load balancer's: a process that binds to them in the namespaces is reached."""
+        device = rules.balancer(balancer_id)
+        if private is not None:
+            self._make_private(private.network_id, private.gateway)
+        home = self.private_namespace(private.network_id) if private else None
+        for place in namespaces(self.prefix):
+            if place == self.router:
+                _own(place, device, public)
+            else:
+                _own(place, device, [private.address] if private and place == home else [])
+
     def _router_addresses(self) -> list[str]:
         settings = self._settings
         return [
             "link set lo up",
             f"addr add {settings.router_address} dev lo",
             f"addr add {GATEWAY} dev lo",
-            f"route add blackhole {settings.public_network}",
-            f"route add blackhole {settings.public_network6}",
+            *_void(settings.public_network, settings.public_network6),
         ]
 
-    def _private_namespace(self, link: PrivateLink) -> str:
-        name = f"{self.prefix}net{link.network_id}"
+    def _make_private(self, network_id: int, gateway: IPv4Address) -> str:
+        """The namespace of a private network, made when it is missing."""
+        name = self.private_namespace(network_id)
         with self._wiring():
             if name not in namespaces(self.prefix):
                 ip(None, [f"netns add {name}"])
                 sysctl(name, net__ipv4__ip_forward=1)
-                ip(name, ["link set lo up", f"addr add {link.gateway} dev lo", "route add blackhole default"])
+                ip(name, ["link set lo up", f"addr add {gateway} dev lo", *_void("default")])
                 nft(name, rules.CUT)
         return name
 
@@ -223,3 +241,37 @@ class Fabric:
         routes = ip_query(None, f"-{version}", "route", "show", "table", "all")
         destinations = ((route.get("dev", route.get("type", "a route")), route["dst"]) for route in routes)
         return [(device, ip_network(dst)) for device, dst in destinations if dst != "default"]
+
+
+def _void(*destinations: object) -> list[str]:
+    """Send these destinations where nobody is. A blackhole would tell this namespace's own processes at once."""
+    return [
+        "link add void type veth peer name void-end",
+        "link set void arp off up",
+        "link set void-end arp off up",
+        *(f"route add {destination} dev void" for destination in destinations),
+    ]
+
+
+def _own(place: str, device: str, addresses: Iterable[Address]) -> None:
+    """Give a namespace these addresses and no others on a device of this name, which exists only to hold them."""
+    wanted = set(addresses)
+    if not wanted:
+        if device in links(place):
+            ip(place, [f"link del {device}"])
+        return
+    if device not in links(place):
+        up = (f"link set {end} up" for end in (device, f"{device}-end"))
+        ip(place, [f"link add {device} type veth peer name {device}-end", *up])
+    (shown,) = ip_query(place, "addr", "show", "dev", device)
+    held = {ip_address(entry["local"]) for entry in shown["addr_info"] if entry["scope"] == "global"}
+    ip(
+        place,
+        [
+            *(
+                f"addr add {address} dev {device}{' nodad' if address.version == 6 else ''}"
+                for address in wanted - held
+            ),
+            *(f"addr del {address} dev {device}" for address in held - wanted),
+        ],
+    )

@@ -50,6 +50,11 @@ def cable(server_id: int) -> str:
     return f"srv{server_id}"
 
 
+def balancer(balancer_id: int) -> str:
+    """What holds a load balancer's addresses."""
+    return f"lb{balancer_id}"
+
+
 def cut(server_id: int) -> str:
     """Drop everything that a server sends or is sent."""
     return f'add element inet cut cables {{ "{cable(server_id)}" }}'

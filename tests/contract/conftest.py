@@ -15,13 +15,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hcloud import Client, constant_backoff_function
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
@@ -29,6 +33,7 @@ from referencing.jsonschema import DRAFT202012
 
 from lab.api import Settings
 from lab.api.server import build_server
+from lab.balancers.none import NoBalancers
 from lab.machines.base import FirewallRule, MachineBackend, MachineError, MachineSpec, PrivateLink
 from lab.machines.none import NoMachines
 
@@ -44,12 +49,20 @@ def _is_a_moment(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
+def _amend(paths: dict[str, Any]) -> None:
+    """What was announced after the description: since 2026-10-05 the end of a load balancer is an action."""
+    answers = paths["/load_balancers/{id}"]["delete"]["responses"]
+    if answers.pop("204", None):
+        answers["201"] = paths["/load_balancers/{id}/actions/add_target"]["post"]["responses"]["201"]
+
+
 class Spec:
     """The official API description, as far as answers go."""
 
     def __init__(self, path: Path) -> None:
-        self.text = path.read_text(encoding="utf-8")
-        document = json.loads(self.text)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        _amend(document["paths"])
+        self.text = json.dumps(document)
         self._registry = Registry().with_resource("urn:spec", Resource(document, DRAFT202012))
         self.paths = [
             (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", template)), template, operations)
@@ -91,6 +104,28 @@ class Spec:
                 format_checker=FORMATS,
             )
         return self._validators[pointer]
+
+
+def self_signed(*names: str) -> dict[str, str]:
+    """A certificate for these names and its key, as the API takes them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, pkcs8, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return {
+        "certificate": built.public_bytes(pem).decode(),
+        "private_key": key.private_bytes(pem, pkcs8, plain).decode(),
+    }
 
 
 class RecordingMachines(NoMachines):
@@ -136,8 +171,8 @@ class RecordingMachines(NoMachines):
 class Api:
     """One served API: two clients, both validating, and its own end."""
 
-    def __init__(self, settings: Settings, backend: MachineBackend, spec: Spec | None) -> None:
-        self._server = build_server(settings, backend)
+    def __init__(self, settings: Settings, backend: MachineBackend, balancers: NoBalancers, spec: Spec | None) -> None:
+        self._server = build_server(settings, backend, balancers)
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
         while not self._server.started:
@@ -146,6 +181,7 @@ class Api:
         self.spec = spec
         self.token = TOKEN
         self.backend = backend
+        self.balancers = balancers
         self.root = f"http://127.0.0.1:{settings.port}"
         self.endpoint = f"{self.root}/v1"
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -249,8 +285,9 @@ def free_port() -> Callable[[], int]:
 def _serving(spec: Spec | None) -> Iterator[Callable[..., Api]]:
     running: list[Api] = []
 
-    def start(backend: MachineBackend | None = None, **settings: Any) -> Api:
-        api = Api(Settings(token=TOKEN, port=_free_port(), **settings), backend or NoMachines(), spec)
+    def start(backend: MachineBackend | None = None, balancers: NoBalancers | None = None, **settings: Any) -> Api:
+        served = Settings(token=TOKEN, port=_free_port(), **settings)
+        api = Api(served, backend or NoMachines(), balancers or NoBalancers(), spec)
         running.append(api)
         return api
 

@@ -13,6 +13,7 @@ import pytest
 from lab.api import routes
 from lab.api.endpoints import endpoints
 from lab.api.settings import Settings
+from tests.contract.conftest import self_signed
 
 DESCRIBED = pytest.mark.usefixtures("described")
 
@@ -36,9 +37,16 @@ def test_reads_are_as_described(api: Any) -> None:
     api.do("POST", "/volumes", {"name": "volume", "size": 10, "server": server})
     api.do("POST", "/floating_ips", {"type": "ipv6", "server": server})
     api.wait(api.do("POST", f"/servers/{server}/actions/create_image", {"description": "copy"})["action"])
-    own = ("servers", "networks", "firewalls", "primary_ips", "volumes", "floating_ips")
+    api.do("POST", "/certificates", {"name": "own"} | self_signed("example.com"))
+    api.do("POST", "/certificates", {"name": "issued", "type": "managed", "domain_names": ["example.com"]})
+    balanced = {"services": [{"protocol": "http"}, {"protocol": "tcp", "listen_port": 1, "destination_port": 2}]}
+    by_label = {"type": "label_selector", "label_selector": {"selector": "!missing"}}
+    balancer = {"name": "lb", "load_balancer_type": "lb11", "location": "fsn1", "network": net["id"]}
+    api.wait(api.do("POST", "/load_balancers", balancer | balanced | {"targets": [by_label]})["action"])
+    own: tuple[str, ...] = ("servers", "networks", "firewalls", "primary_ips", "volumes", "floating_ips")
+    own += ("load_balancers", "certificates")
     lists = (*own, "placement_groups", "ssh_keys", "images", "locations", "server_types", "isos")
-    for resource in (*lists, "load_balancers", "certificates", "load_balancer_types"):
+    for resource in (*lists, "load_balancer_types"):
         for item in api.do("GET", f"/{resource}")[resource]:
             api.do("GET", f"/{resource}/{item['id']}")
     api.do("GET", "/pricing")

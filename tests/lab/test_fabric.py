@@ -146,6 +146,16 @@ def test_nobody_answers_for_an_address_without_a_machine(first: Machine) -> None
     assert first.sees("10.9.0.77") == "silent"
 
 
+def test_nobody_answers_the_routers_themselves_either(fabric: Fabric, first: Machine) -> None:
+    """A process there, as a load balancer's, waits for the dead like everybody."""
+    for place, address in (
+        (fabric.router, "198.18.63.77"),
+        (fabric.router, "2001:db8:51af:77::1"),
+        (fabric.private_namespace(5), "10.9.0.77"),
+    ):
+        assert probe(address, 80, inside=("ip", "netns", "exec", place)) == "silent"
+
+
 def test_a_firewall_filters_the_public_side_only(fabric: Fabric, first: Machine, second: Machine) -> None:
     fabric.filter(second.id, ())
     assert [host_sees(second.ipv4), host_sees(second.ipv6.ip), first.sees(second.ipv4)] == ["silent"] * 3

@@ -43,7 +43,7 @@ class ServerType:
             "disk": self.disk,
             "deprecated": False,
             "deprecation": None,
-            "prices": [_price(name) for name in self.locations],
+            "prices": [price(name) for name in self.locations],
             "storage_type": "local",
             "cpu_type": self.cpu_type,
             "architecture": self.architecture,
@@ -61,7 +61,8 @@ class ServerType:
         }
 
 
-def _price(location: str) -> dict[str, Any]:
+def price(location: str) -> dict[str, Any]:
+    """What a server or a load balancer costs at a location."""
     return {
         "location": location,
         "price_hourly": FREE,

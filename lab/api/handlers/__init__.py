@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from lab.api.cloud import Cloud
 from lab.api.handlers.amendments import register_amendments
+from lab.api.handlers.certificates import register_certificates
 from lab.api.handlers.firewalls import FirewallHandlers
+from lab.api.handlers.load_balancers import LoadBalancerHandlers
 from lab.api.handlers.maintenance import MaintenanceHandlers
 from lab.api.handlers.networking import NetworkingHandlers
 from lab.api.handlers.servers import ServerHandlers
@@ -20,3 +22,5 @@ def register(cloud: Cloud) -> None:
     MaintenanceHandlers(cloud).register()
     NetworkingHandlers(cloud).register()
     FirewallHandlers(cloud).register()
+    LoadBalancerHandlers(cloud).register()
+    register_certificates(cloud)

@@ -51,6 +51,7 @@ class NetworkingHandlers:
         await self._plug(server, net)
         server, net = self._place(action)
         self._replace(server, net.network, net.model_copy(update={"attached": True}))
+        await self._cloud.load_balancers.follow()
 
     async def _release(self, action: Action) -> None:
         """Give back the addresses of an interface that could not be plugged."""
@@ -62,6 +63,7 @@ class NetworkingHandlers:
         """The network itself may be gone already: deleting it detaches its servers."""
         await self._backend.detach(action.first("server"), action.first("network"))
         await self._release(action)
+        await self._cloud.load_balancers.follow()
 
     async def _change_alias_ips(self, action: Action) -> None:
         server, net = self._place(action)
@@ -82,6 +84,7 @@ class NetworkingHandlers:
         machines = self._cloud.machines
         await self._backend.readdress(server.id, machines.public_net(server))
         await machines.enforce(machines.expect_firewalls(server).id)
+        await self._cloud.load_balancers.follow()
 
     async def _unassign(self, action: Action) -> None:
         if self._project.primary_ips.get(action.first("primary_ip")) is not None:

@@ -68,6 +68,7 @@ class ServerHandlers:
         server = self._server(action)
         await self._backend.create(self._cloud.machines.spec(server))
         self._project.servers.update(server.id, status="off")
+        await self._cloud.load_balancers.follow()
 
     async def _discard(self, action: Action) -> None:
         """A server that could not be made does not stay as a shell without a machine."""
@@ -75,6 +76,7 @@ class ServerHandlers:
         if server is not None:
             self._forget(server)
             await self._backend.delete(server.id)
+            await self._cloud.load_balancers.follow()
 
     async def _delete(self, action: Action) -> None:
         server = self._project.servers.get(action.first("server"))
@@ -82,6 +84,7 @@ class ServerHandlers:
             await self._drop_backups(server)
             await self._backend.delete(server.id)
             self._forget(server)
+            await self._cloud.load_balancers.follow()
 
     def _forget(self, server: Server) -> None:
         project = self._project
@@ -100,6 +103,10 @@ class ServerHandlers:
             for floating in project.floating_ips:
                 if floating.server == server.id:
                     project.floating_ips.update(floating.id, server=None)
+            for balancer in project.load_balancers:
+                ends = [item for item in balancer.targets if item.server is None or item.server.id != server.id]
+                if ends != balancer.targets:
+                    project.load_balancers.update(balancer.id, targets=ends)
             project.servers.remove(server.id)
 
     async def _disable_backup(self, action: Action) -> None:

@@ -15,6 +15,11 @@ from lab.api.models.base import Named, Protection
 IpKind = Literal["ipv4", "ipv6"]
 
 
+def default_name(ipv4: str) -> str:
+    """The reverse name of an address that nobody has named."""
+    return f"static.{'.'.join(reversed(ipv4.split('.')))}.clients.lab.invalid"
+
+
 class PublicAddress(Named):
     """ip: an IPv4 address, or an IPv6 /64. dns_ptr: names set by a person, by address."""
 
@@ -39,7 +44,7 @@ class PublicAddress(Named):
         """Reverse names by address; an IPv4 address always has one."""
         if self.type == "ipv6":
             return self.dns_ptr
-        return self.dns_ptr or {self.ip: f"static.{'.'.join(reversed(self.ip.split('.')))}.clients.lab.invalid"}
+        return self.dns_ptr or {self.ip: default_name(self.ip)}
 
     def renamed(self, address: str, name: str | None) -> dict[str, str]:
         """Names set by a person, with one more or, for None, one less."""

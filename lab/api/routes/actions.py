@@ -27,6 +27,8 @@ _TABLES: dict[str, tuple[str, Callable[[Project], Table[Any]]]] = {
     "networks": ("network", lambda project: project.networks),
     "firewalls": ("firewall", lambda project: project.firewalls),
     "primary_ips": ("primary_ip", lambda project: project.primary_ips),
+    "load_balancers": ("load_balancer", lambda project: project.load_balancers),
+    "certificates": ("certificate", lambda project: project.certificates),
 }
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Locations, server types, ISOs; and the data centers, which are no more."""
+"""Locations, types of servers and load balancers, ISOs; and the data centers, which are no more."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from lab.api.catalog.isos import ISOS, iso
+from lab.api.catalog.load_balancer_types import LOAD_BALANCER_TYPES, load_balancer_type
 from lab.api.catalog.locations import LOCATIONS, location_by_id
 from lab.api.catalog.server_types import SERVER_TYPES, server_type
 from lab.api.cloud import CloudDep, PathId
@@ -39,6 +40,16 @@ async def list_server_types(request: Request, cloud: CloudDep) -> JSONResponse:
 @router.get("/server_types/{id:int}")
 async def get_server_type(cloud: CloudDep, item_id: PathId) -> dict[str, Any]:
     return {"server_type": server_type(item_id).view(cloud.settings.out_of_stock)}
+
+
+@router.get("/load_balancer_types")
+async def list_load_balancer_types(request: Request) -> JSONResponse:
+    return listing(request, "load_balancer_types", [kind.view() for kind in LOAD_BALANCER_TYPES], sorts=("id", "name"))
+
+
+@router.get("/load_balancer_types/{id:int}")
+async def get_load_balancer_type(item_id: PathId) -> dict[str, Any]:
+    return {"load_balancer_type": load_balancer_type(item_id).view()}
 
 
 @router.get("/isos")

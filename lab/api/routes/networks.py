@@ -76,18 +76,25 @@ async def update(cloud: CloudDep, network_id: PathId, body: UpdateNetwork) -> di
 
 @router.delete("/{id:int}", status_code=204)
 async def delete(cloud: CloudDep, network_id: PathId) -> None:
-    """Its servers are detached."""
+    """Its servers and load balancers are detached."""
     network = _settled(cloud, network_id)
     if network.protection.delete:
         raise protected(f"network '{network.name}'", "deletion")
     members = [server for server in cloud.project.servers if server.in_network(network_id)]
+    balancers = [balancer for balancer in cloud.project.load_balancers if balancer.in_network(network_id)]
     for server in members:
         cloud.free_server(server.id)
+    for balancer in balancers:
+        cloud.free_load_balancer(balancer.id)
     with cloud.project.together():
         cloud.project.networks.remove(network_id)
         for server in members:
             itself = Ref("server", server.id)
             cloud.actions.begin("detach_from_network", [itself, Ref("network", network_id)], locks=[itself])
+        for balancer in balancers:
+            itself = Ref("load_balancer", balancer.id)
+            changes = {"private_net": None}
+            cloud.actions.begin("detach_from_network", [itself], arguments=changes, locks=[itself])
 
 
 @router.post("/{id:int}/actions/add_subnet", status_code=201)
@@ -106,6 +113,9 @@ async def delete_subnet(cloud: CloudDep, network_id: PathId, body: IpRange) -> d
         net = server.in_network(network_id)
         if net and any(address in body.ip_range for address in (net.ip, *net.alias_ips)):
             raise refused("resource_in_use", f"server '{server.name}' has an IP in subnet {body.ip_range}")
+    for balancer in cloud.project.load_balancers:
+        if balancer.in_network(network_id) and balancer.private_net and balancer.private_net.ip in body.ip_range:
+            raise refused("resource_in_use", f"load balancer '{balancer.name}' has an IP in subnet {body.ip_range}")
     return _begin(cloud, network, "delete_subnet", subnets=kept)
 
 

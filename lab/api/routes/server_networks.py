@@ -9,23 +9,22 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from lab.api.cloud import Cloud, CloudDep, PathId
-from lab.api.errors import conflict, refused
-from lab.api.interfaces import check_aliases, require_attachable, reserve_interface, taken_addresses, zone_of
+from lab.api.cloud import CloudDep, PathId
+from lab.api.errors import refused
+from lab.api.interfaces import (
+    check_aliases,
+    require_attachable,
+    reserve_interface,
+    settled_network,
+    taken_addresses,
+    zone_of,
+)
 from lab.api.models.action import Ref
 from lab.api.models.network import Network
 from lab.api.models.server import AttachToNetwork, ChangeAliasIps, DetachFromNetwork, PrivateNet, Server
 from lab.api.routes.server_actions import begin
 
 router = APIRouter(prefix="/servers/{id:int}/actions")
-
-
-def _settled_network(cloud: Cloud, server_id: int) -> Network:
-    """The network that a body names, refused while it is being changed."""
-    network = cloud.project.networks.referenced(server_id, "network")
-    if cloud.actions.locked(Ref("network", server_id)):
-        raise conflict(f"network '{network.name}' is being changed, please retry")
-    return network
 
 
 def _attached(server: Server, network: Network) -> PrivateNet:
@@ -38,7 +37,7 @@ def _attached(server: Server, network: Network) -> PrivateNet:
 @router.post("/attach_to_network", status_code=201)
 async def attach_to_network(cloud: CloudDep, server_id: PathId, body: AttachToNetwork) -> dict[str, Any]:
     server = cloud.free_server(server_id)
-    network = _settled_network(cloud, body.network)
+    network = settled_network(cloud, body.network)
     require_attachable(cloud, server.private_net, network)
     net = reserve_interface(cloud, network, zone_of(server), body.ip, body.ip_range, body.alias_ips)
     with cloud.project.together():
@@ -49,7 +48,7 @@ async def attach_to_network(cloud: CloudDep, server_id: PathId, body: AttachToNe
 @router.post("/detach_from_network", status_code=201)
 async def detach_from_network(cloud: CloudDep, server_id: PathId, body: DetachFromNetwork) -> dict[str, Any]:
     server = cloud.free_server(server_id)
-    network = _settled_network(cloud, body.network)
+    network = settled_network(cloud, body.network)
     _attached(server, network)
     return begin(cloud, server, "detach_from_network", Ref("network", network.id))
 
@@ -58,7 +57,7 @@ async def detach_from_network(cloud: CloudDep, server_id: PathId, body: DetachFr
 async def change_alias_ips(cloud: CloudDep, server_id: PathId, body: ChangeAliasIps) -> dict[str, Any]:
     """The aliases given replace those there were."""
     server = cloud.free_server(server_id)
-    network = _settled_network(cloud, body.network)
+    network = settled_network(cloud, body.network)
     net = _attached(server, network)
     check_aliases(
         network, zone_of(server), taken_addresses(cloud, network.id, but=server_id) | {net.ip}, body.alias_ips

@@ -53,6 +53,8 @@ async def update(cloud: CloudDep, server_id: PathId, body: UpdateServer) -> dict
         server = cloud.project.servers.rename(server_id, body)
         if body.labels is not None:
             server = follow_labels(cloud, server)
+    if body.labels is not None:
+        await cloud.load_balancers.follow()
     return {"server": server_view(cloud, server)}
 
 
