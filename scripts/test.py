@@ -75,7 +75,7 @@ STAGES = (
     ),
     Stage("apps", "code", ("pytest tests/apps",)),
     Stage("lab", "code", ("pytest tests/lab",)),
-    Stage("contract", "code", ("pytest tests/contract",)),
+    Stage("contract", "code", ("pytest -n 3 --dist worksteal tests/contract",)),
     Stage("sanity", "code", ("python scripts/collection.py sanity", "python scripts/collection.py units")),
     Stage("package", "code", ("python scripts/collection.py package",)),
 )
