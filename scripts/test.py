@@ -63,6 +63,7 @@ STAGES = (
             "antsibull-changelog lint",
             f"antsibull-docs lint-collection-docs {PLUGIN_DOCS} .",
             "reuse lint --lines",
+            "python -m tests.acceptance.figures --check",
         ),
     ),
     Stage("units", "code", ("pytest tests/unit",)),

@@ -13,16 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lab.config import PROJECT
-from tests.acceptance import report
+from tests.acceptance import figures, report
 from tests.acceptance.rows import Result, Row, judge
 from tests.acceptance.stage import Stage
 
 SUITES = Path(__file__).parent / "suites"
 
 
-def choose(suite: str, groups: Sequence[str], stage: Stage) -> list[Row]:
-    """The rows to judge. Exits with what there is where a name is unknown."""
+def choose(suite: str, groups: Sequence[str], stage: Stage) -> tuple[list[Row], list[Row]]:
+    """The rows to judge, and all rows. Exits with what there is where a name is unknown."""
     suites = sorted(path.stem for path in SUITES.glob("*.py") if path.stem != "__init__")
     if suite not in suites:
         sys.exit(f"No such suite: {suite}. There are: {', '.join(suites)}.")
@@ -30,7 +29,7 @@ def choose(suite: str, groups: Sequence[str], stage: Stage) -> list[Row]:
     known = dict.fromkeys(row.group for row in rows)
     if unknown := set(groups) - known.keys():
         sys.exit(f"No such rows in {suite}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-    return [row for row in rows if not groups or row.group in groups]
+    return [row for row in rows if not groups or row.group in groups], rows
 
 
 def run(rows: Sequence[Row], results: list[Result]) -> None:
@@ -48,18 +47,19 @@ def main(suite: str, *groups: str) -> int:
 
     signal.signal(signal.SIGTERM, interrupt)
     stage = Stage(report.say)
-    rows = choose(suite, groups, stage)
+    chosen, rows = choose(suite, groups, stage)
     results: list[Result] = []
     try:
         with stage:
-            run(rows, results)
+            run(chosen, results)
     except KeyboardInterrupt:
         report.close(results)
         print("stopped before the end")
         return 128 + signal.SIGINT
     report.close(results)
-    if not groups:
-        report.save(results, PROJECT / "bench" / "results" / f"{suite}.json")
+    report.save(results, figures.RESULTS.with_name(f"{suite}.json"), rows)
+    if suite == figures.RESULTS.stem:
+        figures.publish()
     failing = sum(result.verdict.fails for result in results)
     print(f"\n{len(results) - failing} of {len(results)} rows hold")
     return 1 if failing else 0

@@ -94,10 +94,10 @@ class ApiAlone:
         """Run one of this suite's plays that need no inventory."""
         return self._run(name, {}, "--extra-vars", json.dumps(variables), *arguments)
 
-    def provision(self, environment: Mapping[str, str] | None = None) -> Run:
+    def provision(self, environment: Mapping[str, str], *arguments: str) -> Run:
         """Run the cloud's part of provision.yml on the project's inventory, with changes to the environment."""
         inventories = f"{PROJECT / 'inventory'},{self._folder / 'inventory'}"
-        return self._run("cloud_part.yml", {"ANSIBLE_INVENTORY": inventories, **(environment or {})})
+        return self._run("cloud_part.yml", {"ANSIBLE_INVENTORY": inventories, **environment}, *arguments)
 
     def output(self, name: str) -> str:
         """All that the latest run of a play has printed."""
@@ -110,6 +110,8 @@ class ApiAlone:
             environment={
                 "HCLOUD_ENDPOINT": self.api.endpoint,
                 "HCLOUD_TOKEN": self.api.token,
+                # Results hold the modules' arguments, as they are shown at -vvv.
+                "ANSIBLE_INJECT_INVOCATION": "true",
                 "ANSIBLE_INVENTORY": str(self._folder / "inventory"),
                 "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}",
                 **environment,

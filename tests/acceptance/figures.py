@@ -1,11 +1,15 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Puts the figures of the suite ``cloud`` into the documentation: ``python -m tests.acceptance.figures``."""
+"""Puts the figures of the suite ``cloud`` into the documentation: ``python -m tests.acceptance.figures``.
+
+With ``--check`` it only tells which files show others.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,36 +21,58 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
 BEGIN, END = "<!-- figures of cloud.json: begin -->", "<!-- figures of cloud.json: end -->"
 
+SCALE, FAULTS = "1, 3, 10, 50 servers at once", "faults of the API in each phase"
+
 Row = Mapping[str, Any]
 
 
 def publish() -> None:
-    """Write the section of the page, and the plot beside it."""
+    """Write the section of the page, and the plot that it shows."""
     document = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(page(document), encoding="utf-8")
+    for row in _scale_row(document):
+        draw(row, PLOT)
+
+
+def out_of_date() -> list[Path]:
+    """The files that show other figures than the last ones."""
+    document = json.loads(RESULTS.read_text(encoding="utf-8"))
+    old = [] if PAGE.read_text(encoding="utf-8") == page(document) else [PAGE]
+    plot = PLOT.read_text(encoding="utf-8") if PLOT.exists() else ""
+    return old + [PLOT for row in _scale_row(document) if row["at"]["date"] not in plot]
+
+
+def _scale_row(document: Mapping[str, Any]) -> list[Row]:
+    return [row for row in document["rows"] if row["row"] == SCALE]
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """The page as it is, with these figures in it."""
     head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{head}{BEGIN}\n{section(document)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    draw(_row(document, "servers at once"), document["machine"]["date"], PLOT)
+    return f"{head}{BEGIN}\n{section(document)}\n{END}{rest.partition(END)[2]}"
 
 
 def section(document: Mapping[str, Any]) -> str:
-    """The figures as Markdown."""
-    machine = document["machine"]
-    computer = f"{machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-    lines = [
-        f"Measured on {machine['date'][:10]} ({computer}) at commit `{machine['commit']}`.",
-        "",
-        *_scale(_row(document, "servers at once")),
-        "",
-        *_grid(_row(document, "faults")),
-        "",
-        "| what | figure | verdict |",
-        "|---|---|---|",
-        *(f"| {row['row']} | {row['figure']} | {row['verdict']} |" for row in document["rows"]),
+    """The figures as Markdown; tables of rows that have not been measured yet are left out."""
+    machine, rows = document["machine"], {row["row"]: row for row in document["rows"]}
+    parts = [
+        [f"Measured on {machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB of memory."],
+        list(_scale(rows[SCALE])) if SCALE in rows else [],
+        list(_grid(rows[FAULTS])) if FAULTS in rows else [],
+        [
+            "| what | figure | verdict | measured |",
+            "|---|---|---|---|",
+            *(f"| {name} | {row['figure']} | {row['verdict']} | {_when(row)} |" for name, row in rows.items()),
+        ],
     ]
-    return "\n".join(lines)
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def draw(row: Row, date: str, path: Path) -> None:
+def _when(row: Row) -> str:
+    return f"{row['at']['date'][:10]}, `{row['at']['commit']}`"
+
+
+def draw(row: Row, path: Path) -> None:
     """Plot seconds over the number of servers. The same figures give the same file."""
     # Takes a second to load, and nothing else here needs it.
     import matplotlib as mpl  # noqa: PLC0415
@@ -69,11 +95,7 @@ def draw(row: Row, date: str, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None, "Description": f"figures of {date}"})
-
-
-def _row(document: Mapping[str, Any], words: str) -> Row:
-    return next(row for row in document["rows"] if words in row["row"])
+    figure.savefig(path, metadata={"Date": None, "Description": f"figures of {row['at']['date']}"})
 
 
 def _scale(row: Row) -> Iterator[str]:
@@ -102,4 +124,7 @@ def _grid(row: Row) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    publish()
+    if "--check" not in sys.argv:
+        publish()
+    elif old := out_of_date():
+        sys.exit(f"{', '.join(map(str, old))}: not the figures of {RESULTS}. Run python -m tests.acceptance.figures.")

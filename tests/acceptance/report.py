@@ -31,6 +31,8 @@ STYLES = {
 PACKAGES = ("ansible-core", "hcloud", "docker")
 
 console = Console(highlight=False, soft_wrap=True)
+# For tables: as wide as they need to be where nobody has a terminal.
+wide = Console(highlight=False, width=None if console.is_terminal else 200)
 
 
 def say(text: str) -> None:
@@ -44,7 +46,7 @@ def begin(row: Row) -> None:
 
 def tell(result: Result) -> None:
     if result.finding.grid:
-        console.print(grid(result.finding.grid))
+        wide.print(grid(result.finding.grid))
     for line in (*result.finding.problems, *result.finding.missed):
         console.print(f"  not so: {line}", markup=False)
     console.print(f"  {result.finding.figure}", markup=False)
@@ -73,28 +75,31 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def close(results: Sequence[Result]) -> None:
-    # As wide as it needs to be where nobody has a terminal.
-    width = None if console.is_terminal else 200
-    Console(highlight=False, width=width).print("\n", table(results), sep="")
+    wide.print("\n", table(results), sep="")
 
 
-def save(results: Sequence[Result], path: Path) -> None:
-    """Write the figures, and the machine they were taken on."""
+def save(results: Sequence[Result], path: Path, order: Sequence[Row]) -> None:
+    """Write the figures, and the machine they were taken on. Rows that were not measured now keep their figures.
+
+    order: all rows of the suite.
+    """
+    now = machine()
+    rows = {row["row"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]} if path.exists() else {}
+    for result in results:
+        rows[result.row.name] = {
+            "row": result.row.name,
+            "figure": result.finding.figure,
+            "verdict": str(result.verdict),
+            "seconds": round(result.seconds, 1),
+            "problems": list(result.finding.problems),
+            "missed": list(result.finding.missed),
+            "at": {"date": now["date"], "commit": now["commit"]},
+            "data": result.finding.data,
+        }
     document = {
         "suite": path.stem,
-        "machine": machine(),
-        "rows": [
-            {
-                "row": result.row.name,
-                "figure": result.finding.figure,
-                "verdict": str(result.verdict),
-                "seconds": round(result.seconds, 1),
-                "problems": list(result.finding.problems),
-                "missed": list(result.finding.missed),
-                "data": result.finding.data,
-            }
-            for result in results
-        ],
+        "machine": now,
+        "rows": [rows[row.name] for row in order if row.name in rows],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{json.dumps(document, indent=2)}\n", encoding="utf-8")

@@ -22,24 +22,36 @@ REPETITIONS = 3
 CREATE_SECONDS = 5
 PAGE_SIZE = 50
 GROWTH_LIMIT = 1.2
-WRITES_LIMIT = 3
 READS_LIMIT = 10
 # A loop takes minutes for what is not in doubt: the larger fleets are measured once, and the largest where it is quick.
 REPEATED_LOOP = 3
 LONGEST_LOOP = 300.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
-    """A way to make servers: a play, and its variables beside the servers."""
+    """A way to make servers: a play, its variables beside the servers, and what each server is to have beside the rest.
+
+    writes_limit: write requests that a server may take.
+    """
 
     name: str
     play: str
     variables: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    writes_limit: int = 3
 
 
 FLEET = Way("hcloud_fleet, concurrency 50", "fleet.yml", {"concurrency": 50})
 FLEET_BY_DEFAULT = Way("hcloud_fleet, default concurrency", "fleet.yml")
+GUARDED = Way(
+    "hcloud_fleet, with protection and backups",
+    "fleet.yml",
+    {"concurrency": 50},
+    {"protection": True, "backups": True},
+    writes_limit=5,
+)
+GUARDED_SIZE = 10
 LOOP = Way("loop over hetzner.hcloud modules", "loop.yml")
 
 
@@ -58,12 +70,12 @@ class Sample:
     pages: int
     problems: list[str]
 
-    def over_the_limits(self, size: int) -> list[str]:
+    def over_the_limits(self, way: Way, size: int) -> list[str]:
         """Where it asks the API for more than a fleet of this size may."""
         pages_of_actions = -(-2 * size // PAGE_SIZE)
         return unmet(
             {
-                f"at most {WRITES_LIMIT} writes a server ({self.writes})": self.writes <= WRITES_LIMIT * size,
+                f"at most {way.writes_limit} writes a server ({self.writes})": self.writes <= way.writes_limit * size,
                 f"at most {READS_LIMIT} reads plus {self.pages} pages ({self.reads})": self.reads
                 <= READS_LIMIT + self.pages,
                 f"one poll a second ({self.polls} in {self.seconds:.1f} s)": self.polls
@@ -80,14 +92,14 @@ def judge(stage: Stage) -> Finding:
     with ApiAlone(stage.state, latencies={"create_server": CREATE_SECONDS}) as alone:
         ours: Curve = {size: _samples(stage, alone, FLEET, size, REPETITIONS) for size in SIZES}
         defaults: Curve = {size: _samples(stage, alone, FLEET_BY_DEFAULT, size, REPETITIONS) for size in SIZES}
+        guarded: Curve = {GUARDED_SIZE: _samples(stage, alone, GUARDED, GUARDED_SIZE, 1)}
         loop: Curve = {}
         for size in SIZES:
             if loop and _expected_of_loop(loop, size) > LONGEST_LOOP:
                 stage.say(f"loop, {size} servers: left out, {_expected_of_loop(loop, size):.0f} s are to be expected")
                 break
             loop[size] = _samples(stage, alone, LOOP, size, REPETITIONS if size <= REPEATED_LOOP else 1)
-    curves = {FLEET.name: ours, FLEET_BY_DEFAULT.name: defaults, LOOP.name: loop}
-    return _finding(curves)
+    return _finding({FLEET: ours, FLEET_BY_DEFAULT: defaults, GUARDED: guarded, LOOP: loop})
 
 
 def _samples(stage: Stage, alone: ApiAlone, way: Way, size: int, repetitions: int) -> list[Sample]:
@@ -99,7 +111,7 @@ def _samples(stage: Stage, alone: ApiAlone, way: Way, size: int, repetitions: in
 
 
 def _sample(alone: ApiAlone, way: Way, size: int) -> Sample:
-    servers = fleet(size)
+    servers = [{**server, **way.settings} for server in fleet(size)]
     alone.begin_anew()
     lay_foundation(alone.api, size)
     alone.api.forget_requests()
@@ -133,30 +145,34 @@ def _expected_of_loop(loop: Curve, size: int) -> float:
     return _median(loop[largest]) * size / largest
 
 
-def _finding(curves: Mapping[str, Curve]) -> Finding:
-    ours, defaults, loop = (curves[way.name] for way in (FLEET, FLEET_BY_DEFAULT, LOOP))
+def _finding(curves: Mapping[Way, Curve]) -> Finding:
+    ours = curves[FLEET]
     smallest, largest = SIZES[0], SIZES[-1]
     growth = _median(ours[largest]) / _median(ours[smallest])
     conditions = {f"{largest} servers take at most {GROWTH_LIMIT} times as long as {smallest}": growth <= GROWTH_LIMIT}
     problems = unmet(conditions)
-    for name, curve in curves.items():
+    for way, curve in curves.items():
         for size, samples in curve.items():
-            problems += [f"{name}, {size} servers: {words}" for sample in samples for words in sample.problems]
-    for curve in (ours, defaults):
-        for size, samples in curve.items():
-            problems += [f"{size} servers: {words}" for one in samples for words in one.over_the_limits(size)]
+            words = [words for sample in samples for words in sample.problems]
+            if way is not LOOP:
+                words += [words for sample in samples for words in sample.over_the_limits(way, size)]
+            problems += [f"{way.name}, {size} servers: {one}" for one in dict.fromkeys(words)]
     figure = (
         f"{_listed(ours)}; {largest} take {growth:.2f} times as long as {smallest}; "
-        f"by default {_listed(defaults)}; loop {_listed(loop)}"
+        f"by default {_listed(curves[FLEET_BY_DEFAULT])}; loop {_listed(curves[LOOP])}"
     )
+    drawn = {way.name: _curve_told(curve) for way, curve in curves.items() if way is not GUARDED}
     data = {
         "create_seconds": CREATE_SECONDS,
         "growth": round(growth, 2),
-        "curves": {
-            name: {str(size): _told(samples) for size, samples in curve.items()} for name, curve in curves.items()
-        },
+        "curves": drawn,
+        GUARDED.name: _curve_told(curves[GUARDED]),
     }
-    return Finding(figure, list(dict.fromkeys(problems)), data=data)
+    return Finding(figure, problems, data=data)
+
+
+def _curve_told(curve: Curve) -> dict[str, Any]:
+    return {str(size): _told(samples) for size, samples in curve.items()}
 
 
 def _told(samples: Sequence[Sample]) -> dict[str, Any]:
