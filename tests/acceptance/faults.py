@@ -23,6 +23,7 @@ from tests.acceptance.outages import outage
 from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage, StageError
 
+NAME = "faults of the API in each phase"
 TABLE = Path(__file__).parent / "suites" / "cloud_faults.yml"
 SERVERS = fleet(3)
 LATENCIES = {"*": 0.2}

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from lab.config import PROJECT
+from tests.acceptance import faults, scale
 
 RESULTS = PROJECT / "bench" / "results" / "cloud.json"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
 BEGIN, END = "<!-- figures of cloud.json: begin -->", "<!-- figures of cloud.json: end -->"
-
-SCALE, FAULTS = "1, 3, 10, 50 servers at once", "faults of the API in each phase"
 
 Row = Mapping[str, Any]
 
@@ -43,7 +42,7 @@ def out_of_date() -> list[Path]:
 
 
 def _scale_row(document: Mapping[str, Any]) -> list[Row]:
-    return [row for row in document["rows"] if row["row"] == SCALE]
+    return [row for row in document["rows"] if row["row"] == scale.NAME]
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -57,8 +56,8 @@ def section(document: Mapping[str, Any]) -> str:
     machine, rows = document["machine"], {row["row"]: row for row in document["rows"]}
     parts = [
         [f"Measured on {machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB of memory."],
-        list(_scale(rows[SCALE])) if SCALE in rows else [],
-        list(_grid(rows[FAULTS])) if FAULTS in rows else [],
+        list(_scale(rows[scale.NAME])) if scale.NAME in rows else [],
+        list(_grid(rows[faults.NAME])) if faults.NAME in rows else [],
         [
             "| what | figure | verdict | measured |",
             "|---|---|---|---|",

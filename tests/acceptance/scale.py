@@ -18,6 +18,7 @@ from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage
 
 SIZES = (1, 3, 10, 50)
+NAME = f"{', '.join(map(str, SIZES))} servers at once"
 REPETITIONS = 3
 CREATE_SECONDS = 5
 PAGE_SIZE = 50

@@ -16,8 +16,8 @@ from tests.acceptance.stage import Stage
 def rows(stage: Stage) -> list[Row]:
     """In the order that shares most of the preparation."""
     return [
-        Row("scale", f"{', '.join(map(str, scale.SIZES))} servers at once", partial(scale.judge, stage)),
-        Row("faults", "faults of the API in each phase", partial(faults.judge, stage)),
+        Row("scale", scale.NAME, partial(scale.judge, stage)),
+        Row("faults", faults.NAME, partial(faults.judge, stage)),
         Row("kill", "kill -9 of provision.yml, then again", partial(breaking_off.judge, stage)),
         Row("restart", "kill -9 of the API while servers are made", partial(restarts.judge, stage)),
         Row("again", "provision.yml on a complete fleet", partial(second_run, stage)),
