@@ -16,14 +16,19 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
+from tests.contract.conftest import self_signed
+
 MODULES = yaml.safe_load(Path(__file__).with_name("official").joinpath("modules.yml").read_text(encoding="utf-8"))
 INFO = (
-    "firewall", "floating_ip", "image", "iso", "location", "network", "primary_ip", "server", "server_type", "ssh_key",
-    "volume",
+    "firewall", "floating_ip", "image", "iso", "load_balancer", "load_balancer_type", "location", "network",
+    "primary_ip", "server", "server_type", "ssh_key", "volume",
 )  # fmt: skip
 Run = Callable[..., dict[str, Any]]
-# The collection still asks its SDK for data centers and traffic as they once were.
-pytestmark = pytest.mark.filterwarnings("ignore:The '.*' property is deprecated:DeprecationWarning")
+# The collection still asks its SDK for data centers, traffic and a misspelt class as they once were.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The '.*' property is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The '.*HealtCheckHttp' class is deprecated:DeprecationWarning"),
+]
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def test_everything_is_made_once_and_removed(api: Any, run: Run) -> None:
     for entry in MODULES[::-1]:
         leave = entry["with"] | entry.get("leaves_with", {}) | {"state": "absent"}
         assert run(entry["module"], leave)["changed"], leave
-    kinds = ("servers", "networks", "firewalls", "volumes", "primary_ips", "floating_ips", "ssh_keys")
+    kinds = ("servers", "networks", "firewalls", "volumes", "primary_ips", "floating_ips", "ssh_keys", "load_balancers")
     assert {kind: api.do("GET", f"/{kind}")[kind] for kind in kinds} == {kind: [] for kind in kinds}
 
 
@@ -86,3 +91,19 @@ def test_a_server_is_changed_in_place(api: Any, run: Run) -> None:
     assert run("server", server | {"state": "restarted"})["changed"]
     assert run("server", server | {"state": "rebuild", "image": "debian-12"})["changed"]
     assert api.do("GET", "/servers?name=one")["servers"][0]["image"]["name"] == "debian-12"
+
+
+def test_a_service_with_everything_is_told_back(api: Any, run: Run) -> None:
+    run("certificate", {"name": "own"} | self_signed("example.com"))
+    run("load_balancer", {"name": "lb", "load_balancer_type": "lb11", "location": "fsn1"})
+    http = {"certificates": ["own"], "cookie_name": "STAY", "cookie_lifetime": 60, "sticky_sessions": True}
+    asked = {"domain": "example.com", "path": "/health", "status_codes": ["200"]}
+    check = {"protocol": "http", "port": 8080, "interval": 5, "timeout": 3, "retries": 2, "http": asked}
+    service = {"protocol": "https", "listen_port": 443, "destination_port": 8443, "proxyprotocol": True}
+    run("load_balancer_service", {"load_balancer": "lb", "http": http, "health_check": check} | service)
+    (balancer,) = run("load_balancer_info", {})["hcloud_load_balancer_info"]
+    (told,) = balancer["services"]
+    assert told | service == told
+    assert told["http"] | http == told["http"]
+    assert told["health_check"] | check | {"http": told["health_check"]["http"]} == told["health_check"]
+    assert (told["health_check"]["http"]["domain"], told["health_check"]["http"]["path"]) == ("example.com", "/health")

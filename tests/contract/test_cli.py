@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contract.conftest import self_signed
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1vQy0vTQ0oK7n1oJ2hVhX4m4V9gR0bX0mJm6b8k1aB contract"
 STORIES = yaml.safe_load(Path(__file__).with_name("official").joinpath("cli.yml").read_text(encoding="utf-8"))
 
@@ -29,6 +31,9 @@ def test_every_command_does_what_it_says(api: Any, tmp_path: Path, story: str) -
     if program is None:
         pytest.skip("hcloud is not here: install the package hcloud-cli")
     (tmp_path / "key.pub").write_text(KEY)
+    pem = self_signed("example.com")
+    (tmp_path / "own.crt").write_text(pem["certificate"])
+    (tmp_path / "own.key").write_text(pem["private_key"])
     environment = {"HOME": str(tmp_path), "HCLOUD_ENDPOINT": api.endpoint, "HCLOUD_TOKEN": api.token, "TZ": "UTC"}
     problems = []
     for step in STORIES[story]:

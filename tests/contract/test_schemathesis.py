@@ -23,6 +23,7 @@ import pytest
 
 from lab.api import routes
 from lab.api.endpoints import endpoints
+from tests.contract.conftest import self_signed
 
 SECONDS = os.environ.get("FUZZ_SECONDS", "30")
 SEED = os.environ.get("FUZZ_SEED", "1")
@@ -39,6 +40,7 @@ CHECKS = (
 # Schemathesis cannot read how the description puts the pairs of a time series.
 UNREADABLE = ("/servers/{id}/metrics", "/load_balancers/{id}/metrics")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1vQy0vTQ0oK7n1oJ2hVhX4m4V9gR0bX0mJm6b8k1aB contract"
+PEM = self_signed("example.com")
 LABELS = [{}, {"role": "web"}, {"env": "prod", "example.com/tier": ""}]
 RULES = [
     [],
@@ -47,6 +49,7 @@ RULES = [
 # By the name of a request's field.
 ACCEPTED: dict[str, list[Any]] = {
     "alias_ips": [[], ["10.0.0.100"]],
+    "certificate": [PEM["certificate"]],
     "destination": ["192.168.0.0/24", "10.100.1.0/24"],
     "dns_ptr": ["a.example", None],
     "fingerprint": ["b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f"],
@@ -58,9 +61,12 @@ ACCEPTED: dict[str, list[Any]] = {
     "iso": ["debian-13-amd64-netinst.iso", "9002"],
     "label_selector": ["role=web", "env in (a,prod),!old"],
     "labels": LABELS,
+    "listen_port": [80, 443, 8080],
+    "load_balancer_type": ["lb11", "lb21"],
     "location": ["fsn1", "nbg1"],
     "name": ["one", "two", "three"],
     "network_zone": ["eu-central"],
+    "private_key": [PEM["private_key"]],
     "public_key": [KEY],
     "rules": RULES,
     "selector": ["role=web", "!old"],
@@ -92,6 +98,16 @@ def project(serve: Callable[..., Any]) -> tuple[Any, dict[str, list[int]]]:
     for kind, place in (("primary_ips", "location"), ("floating_ips", "home_location")):
         wishes = [{"name": f"i{number}", "type": f"ipv{number}", place: "fsn1"} for number in (4, 6)]
         ids[kind] = [api.do("POST", f"/{kind}", wish)[kind[:-1]]["id"] for wish in wishes]
+    ids["certificates"] = [api.do("POST", "/certificates", {"name": "own"} | PEM)["certificate"]["id"]]
+    secure = {"protocol": "https", "http": {"certificates": ids["certificates"]}}
+    target = {"type": "server", "server": {"id": ids["servers"][0]}}
+    balanced = {"network": ids["networks"][0], "services": [secure], "targets": [target]}
+    ids["load_balancers"] = []
+    for number, fields in enumerate((balanced, {})):
+        body = {"name": f"lb{number}", "load_balancer_type": "lb11", "location": "fsn1"} | fields
+        made = api.do("POST", "/load_balancers", body)
+        api.wait(made["action"])
+        ids["load_balancers"].append(made["load_balancer"]["id"])
     made = api.do("POST", f"/servers/{ids['servers'][0]}/actions/create_image", {"description": "image"})
     ids["images"] = [made["image"]["id"]]
     api.wait(
