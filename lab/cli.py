@@ -101,7 +101,7 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Show where the API is and which servers there are."""
+    """Show where the API is, and which servers and load balancers there are."""
     told = this_lab().status()
     if as_json:
         typer.echo(json.dumps(told, indent=2))
@@ -113,12 +113,18 @@ def status(
     table = Table("server", "status", "location", "image", "public", "private", box=None, pad_edge=False)
     for server in told["servers"]:
         stand_in = f" (really {server['image_actual']})" if server["image_stand_in"] else ""
-        public = "\n".join(filter(None, (server["public_ipv4"], server["public_ipv6"])))
-        private = "\n".join(f"{ip} {network}" for network, ip in server["private_ips"].items())
-        table.add_row(
-            server["name"], server["status"], server["location"], f"{server['image']}{stand_in}", public, private
-        )
+        image = f"{server['image']}{stand_in}"
+        table.add_row(server["name"], server["status"], server["location"], image, *_addresses(server))
     if told["servers"]:
+        out.print(table)
+    table = Table("load balancer", "type", "targets, by port", "public", "private", box=None, pad_edge=False)
+    for balancer in told["load_balancers"]:
+        health = "\n".join(
+            f"{port}: {', '.join(f'{count} {status}' for status, count in sorted(counts.items())) or 'none'}"
+            for port, counts in balancer["health"].items()
+        )
+        table.add_row(balancer["name"], balancer["type"], health, *_addresses(balancer))
+    if told["load_balancers"]:
         out.print(table)
 
 
@@ -229,6 +235,12 @@ def _api_alone() -> bool:
     """Whether no machines are meant, which needs no root."""
     given = " ".join(sys.argv[1:]).replace("=", " ")
     return os.environ.get("LAB_MACHINES") == "none" or "--machines none" in given
+
+
+def _addresses(told: dict[str, Any]) -> tuple[str, str]:
+    """Public and private addresses, one a line."""
+    public = filter(None, (told["public_ipv4"], told["public_ipv6"]))
+    return "\n".join(public), "\n".join(f"{ip} {network}" for network, ip in told["private_ips"].items())
 
 
 def _ssh_arguments(settings: Settings, record: Record) -> list[str]:

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
@@ -209,6 +210,7 @@ class Lab:
             "mirror": self.registry.mirror_url,
             "processes": running,
             "servers": self._servers() if up else [],
+            "load_balancers": self._load_balancers() if up else [],
         }
 
     def _servers(self) -> list[dict[str, Any]]:
@@ -233,6 +235,35 @@ class Lab:
                 }
             )
         return servers
+
+    def _load_balancers(self) -> list[dict[str, Any]]:
+        """Each with the health of its targets: how many of which, by listen port."""
+        networks = {network["id"]: network["name"] for network in self._list("networks")}
+        balancers = []
+        for balancer in self._list("load_balancers"):
+            public = balancer["public_net"]
+            ends = [end for target in balancer["targets"] for end in target.get("targets", [target])]
+            health = {
+                service["listen_port"]: Counter(
+                    status["status"]
+                    for end in ends
+                    for status in end["health_status"]
+                    if status["listen_port"] == service["listen_port"]
+                )
+                for service in balancer["services"]
+            }
+            balancers.append(
+                {
+                    "id": balancer["id"],
+                    "name": balancer["name"],
+                    "type": balancer["load_balancer_type"]["name"],
+                    "public_ipv4": public["ipv4"]["ip"] if public["enabled"] else None,
+                    "public_ipv6": public["ipv6"]["ip"] if public["enabled"] else None,
+                    "private_ips": {networks[net["network"]]: net["ip"] for net in balancer["private_net"]},
+                    "health": health,
+                }
+            )
+        return balancers
 
     def _list(self, kind: str) -> list[dict[str, Any]]:
         """All resources of a kind, over all pages."""

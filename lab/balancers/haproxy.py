@@ -29,8 +29,7 @@ from lab.daemons import Daemon, DaemonError
 from lab.fabric import Fabric, FabricError
 
 _ROLE = "load-balancer-"
-_UNCHECKED = ("INI", "UNK")
-_NO_CHECK = "no check"
+_UNCHECKED = ("", "INI", "UNK")
 
 
 class HaproxyBalancers:
@@ -137,7 +136,7 @@ def check(config: Path) -> None:
 
 def _health_of(row: dict[str, str]) -> Health:
     """A check that runs just now is told by an asterisk before the result of the last one."""
-    if row["status"] == _NO_CHECK or row["check_status"].removeprefix("* ") in ("", *_UNCHECKED):
+    if row["check_status"].removeprefix("* ") in _UNCHECKED:
         return "unknown"
     return "healthy" if row["status"].startswith("UP") else "unhealthy"
 
