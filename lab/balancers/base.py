@@ -113,7 +113,7 @@ class Balancers(Protocol):
     """One way to run load balancers."""
 
     async def apply(self, spec: BalancerSpec) -> None:
-        """Run a load balancer exactly so; connections that are open live on. On failure it goes on as before."""
+        """Run a load balancer exactly so; connections that are open live on, and so does what ran when this fails."""
 
     async def delete(self, balancer_id: int) -> None:
         """Remove the load balancer and its addresses."""

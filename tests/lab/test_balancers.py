@@ -48,13 +48,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 # A machine's only service: tells who answers whom, and what was asked.
-_WEB = """
+_WEB = r"""
 import http.server, json, socket, sys
 class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    def setup(self):
+        super().setup()
+        self.proxied = ""
+        if self.connection.recv(12, socket.MSG_PEEK) == b"\r\n\r\n\0\r\nQUIT\n":
+            size = int.from_bytes(self.rfile.read(16)[14:], "big")
+            self.proxied = ".".join(map(str, self.rfile.read(size)[:4]))
     def do_GET(self):
         headers = {name.lower(): value for name, value in self.headers.items()}
         told = {"name": sys.argv[1], "client": self.client_address[0], "headers": headers}
+        told["proxied"] = self.proxied
         body = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -278,6 +285,14 @@ def test_a_cookie_keeps_a_client_at_its_target(balancers: HaproxyBalancers, mach
     assert value.startswith("STAY=")
     assert "Max-Age=60" in attributes
     assert {ask(cookie=value)["name"] for _ in range(4)} == {answer["name"]}
+
+
+def test_the_proxy_protocol_tells_the_client(balancers: HaproxyBalancers, machines: tuple[Machine, Machine]) -> None:
+    address = machines[0].ipv4
+    proxied = replace(TCP, proxyprotocol=True, health_check=check(HttpCheck(None, "/", "", ("200",), tls=False)))
+    asyncio.run(balancers.apply(spec(Target(address, private=False), services=(proxied,))))
+    assert healthy(balancers, {address: "healthy"}, 81)
+    assert ask(port=81)["proxied"] == "198.18.58.254"
 
 
 def test_https_ends_at_the_balancer(balancers: HaproxyBalancers, machines: tuple[Machine, Machine]) -> None:
