@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -70,6 +71,7 @@ class Lab:
 
     def up(self, progress: Progress) -> bool:
         """Bring everything up; returns whether anything had to be started or built."""
+        self._check_name()
         # One that runs and does not answer has lost its state or its mind.
         if not self.answers():
             self._api.stop()
@@ -82,6 +84,18 @@ class Lab:
             serve = [sys.executable, "-m", "lab.cli", "serve", "--state", str(self.settings.state)]
             self._api.start(serve, ready=self.answers)
         return started
+
+    def _check_name(self) -> None:
+        """Refuse to touch another lab that has the same name, and its state elsewhere."""
+        for pid in self._api.leaders():
+            with suppress(OSError, ValueError):
+                command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+                state = command[command.index("--state") + 1]
+                if Path(state) != self.settings.state:
+                    raise LabError(
+                        f"there is another lab called {self.settings.name}, with its state in {state}: "
+                        "set LAB_NAME to another name, or LAB_STATE to that folder"
+                    )
 
     def _push(self, images: dict[str, AppImage], say: Callable[[str], None]) -> None:
         for name, image in images.items():
@@ -123,6 +137,7 @@ class Lab:
 
     def down(self, progress: Progress) -> list[str]:
         """Remove all that runs or lies around; returns what was there. LabError names what could not be removed."""
+        self._check_name()
         gone = self._hang_up()
         with progress.step("cloud API"):
             gone += ["cloud API"] if self._api.stop() else []

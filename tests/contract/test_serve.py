@@ -202,3 +202,32 @@ def test_the_state_is_readable_by_its_owner_only(serving: Serving, tmp_path: Pat
     serving("--state", str(tmp_path / "state")).wait()
     modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()}
     assert set(modes.values()) == {0}, modes
+
+
+def test_labs_beside_each_other_do_not_touch_each_other(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    """A clash of names or ports is told before anything is done."""
+
+    def lab(command: str, state: str, **settings: object) -> tuple[int, str]:
+        variables = {
+            "NAME": "beside",
+            "MACHINES": "none",
+            "STATE": tmp_path / state,
+            "API_PORT": port,
+            "TOKEN": "t",
+            **settings,
+        }
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        environment |= {f"LAB_{name}": str(value) for name, value in variables.items()}
+        done = subprocess.run([LAB, command], env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    port = free_port()
+    try:
+        assert lab("up", "one")[0] == 0
+        code, said = lab("down", "two")
+        assert (code, "there is another lab called beside" in said) == (1, True), said
+        code, said = lab("up", "two", NAME="other")
+        assert (code, f"port {port} on 127.0.0.1 cannot be used" in said) == (1, True), said
+        httpx.get(f"http://127.0.0.1:{port}/v1/locations", headers={"Authorization": "Bearer t"}).raise_for_status()
+    finally:
+        assert lab("down", "one")[0] == 0
