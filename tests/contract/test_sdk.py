@@ -14,6 +14,7 @@ from hcloud import APIException
 from hcloud.actions import ActionFailedException
 from hcloud.firewalls import FirewallResource, FirewallResourceLabelSelector, FirewallRule
 from hcloud.images import Image
+from hcloud.load_balancer_types import LoadBalancerType
 from hcloud.locations import Location
 from hcloud.networks import NetworkRoute, NetworkSubnet
 from hcloud.server_types import ServerType
@@ -364,6 +365,13 @@ def test_a_server_is_looked_after(api: Any) -> None:
     metrics = server.get_metrics(["cpu", "disk", "network"], end - timedelta(hours=1), end).metrics
     assert (len(metrics.time_series), metrics.step) == (9, 18)
     assert all(series == {"values": []} for series in metrics.time_series.values())
+
+
+def test_a_load_balancer_has_metrics_of_its_own(api: Any) -> None:
+    balancer = api.sdk.load_balancers.create("lb", LoadBalancerType("lb11"), location=Location("fsn1")).load_balancer
+    end = datetime.now(UTC)
+    metrics = balancer.get_metrics(["bandwidth", "open_connections"], end - timedelta(days=1), end, step=60).metrics
+    assert (set(metrics.time_series), metrics.step) == ({"bandwidth.in", "bandwidth.out", "open_connections"}, 172.8)
 
 
 def test_the_catalogue_is_complete(api: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from lab.api.catalog.load_balancer_types import LOAD_BALANCER_TYPES
 from lab.api.catalog.locations import LOCATIONS
 from lab.api.catalog.server_types import FREE, SERVER_TYPES
 from lab.api.cloud import CloudDep
@@ -29,10 +30,14 @@ async def pricing(cloud: CloudDep) -> dict[str, Any]:
             "image": {"price_per_gb_month": FREE},
             "volume": {"price_per_gb_month": FREE},
             "server_backup": {"percentage": "0.00"},
-            "server_types": [{key: kind[key] for key in ("id", "name", "prices")} for kind in kinds],
-            "load_balancer_types": [],
+            "server_types": [_named(kind) for kind in kinds],
+            "load_balancer_types": [_named(kind.view()) for kind in LOAD_BALANCER_TYPES],
         }
     }
+
+
+def _named(kind: dict[str, Any]) -> dict[str, Any]:
+    return {key: kind[key] for key in ("id", "name", "prices")}
 
 
 def _addresses(*prices: str) -> list[dict[str, Any]]:

@@ -1,19 +1,17 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one does to a server that is ill or old: images, ISO, rescue system, console, password, metrics.
+"""What one does to a server that is ill or old: images, ISO, rescue system, console, password.
 
 A machine backend that cannot do such a thing is not pretended to have done it: the request ends in unsupported_error.
 """
 
 from __future__ import annotations
 
-import math
 import secrets
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from lab.api.catalog.isos import iso_named
 from lab.api.catalog.server_types import server_type
@@ -26,16 +24,10 @@ from lab.api.models.server import AttachIso, EnableRescue
 from lab.api.project import now
 from lab.api.routes.server_actions import begin
 
-router = APIRouter(prefix="/servers/{id:int}")
-SAMPLES, SAMPLES_MAX = 200, 500
-SERIES = {
-    "cpu": ("cpu",),
-    "disk": tuple(f"disk.0.{what}" for what in ("iops.read", "iops.write", "bandwidth.read", "bandwidth.write")),
-    "network": tuple(f"network.0.{what}" for what in ("pps.in", "pps.out", "bandwidth.in", "bandwidth.out")),
-}
+router = APIRouter(prefix="/servers/{id:int}/actions")
 
 
-@router.post("/actions/create_image", status_code=201)
+@router.post("/create_image", status_code=201)
 async def create_image(cloud: CloudDep, server_id: PathId, body: CreateImage) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     cloud.machines.require(Imaging, "be copied into an image")
@@ -58,7 +50,7 @@ async def create_image(cloud: CloudDep, server_id: PathId, body: CreateImage) ->
         return {"image": image.view(), **begin(cloud, server, "create_image", Ref("image", image.id))}
 
 
-@router.post("/actions/attach_iso", status_code=201)
+@router.post("/attach_iso", status_code=201)
 async def attach_iso(cloud: CloudDep, server_id: PathId, body: AttachIso) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     chosen = iso_named(body.iso)
@@ -67,12 +59,12 @@ async def attach_iso(cloud: CloudDep, server_id: PathId, body: AttachIso) -> dic
     return begin(cloud, server, "attach_iso", arguments={"iso": chosen.id})
 
 
-@router.post("/actions/detach_iso", status_code=201)
+@router.post("/detach_iso", status_code=201)
 async def detach_iso(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
     return begin(cloud, cloud.free_server(server_id), "detach_iso", arguments={"iso": None})
 
 
-@router.post("/actions/enable_rescue", status_code=201)
+@router.post("/enable_rescue", status_code=201)
 async def enable_rescue(cloud: CloudDep, server_id: PathId, body: EnableRescue | None = None) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     for key in body.ssh_keys if body else ():
@@ -81,14 +73,14 @@ async def enable_rescue(cloud: CloudDep, server_id: PathId, body: EnableRescue |
     return begin(cloud, server, "enable_rescue") | {"root_password": secrets.token_urlsafe(12)}
 
 
-@router.post("/actions/disable_rescue", status_code=201)
+@router.post("/disable_rescue", status_code=201)
 async def disable_rescue(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     cloud.machines.require(Rescuing, "boot a rescue system")
     return begin(cloud, server, "disable_rescue")
 
 
-@router.post("/actions/request_console", status_code=201)
+@router.post("/request_console", status_code=201)
 async def request_console(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     backend = cloud.machines.backend
@@ -98,7 +90,7 @@ async def request_console(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
     return begin(cloud, server, "request_console") | {"wss_url": backend.console(server_id), "password": password}
 
 
-@router.post("/actions/reset_password", status_code=201)
+@router.post("/reset_password", status_code=201)
 async def reset_password(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
     server = cloud.free_server(server_id)
     cloud.machines.require(Attended, "get a root password")
@@ -106,50 +98,3 @@ async def reset_password(cloud: CloudDep, server_id: PathId) -> dict[str, Any]:
         raise refused("invalid_input", f"server '{server.name}' is {server.status}, but needs to be running")
     password = secrets.token_urlsafe(12)
     return begin(cloud, server, "reset_password", arguments={"password": password}) | {"root_password": password}
-
-
-@router.get("/metrics")
-async def metrics(
-    cloud: CloudDep,
-    server_id: PathId,
-    kinds: Annotated[list[str], Query(alias="type")],
-    start: str,
-    end: str,
-    step: float | None = None,
-) -> dict[str, Any]:
-    """The series that were asked for, without samples: the lab measures nothing."""
-    cloud.project.servers.require(server_id)
-    names = [name for kind in kinds for name in kind.split(",")]
-    if unknown := set(names) - SERIES.keys():
-        raise invalid_input("type", f"unknown: {', '.join(sorted(unknown))}")
-    first, last = _moment("start", start), _moment("end", end)
-    seconds = (last - first).total_seconds()
-    if seconds < 0:
-        raise invalid_input("end", "is before start")
-    return {
-        "metrics": {
-            "start": start,
-            "end": end,
-            "step": _step(step, seconds),
-            "time_series": {series: {"values": []} for name in names for series in SERIES[name]},
-        }
-    }
-
-
-def _moment(field: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise invalid_input(field, "is not a moment in ISO 8601") from None
-    if moment.tzinfo is None:
-        raise invalid_input(field, "has no time zone")
-    return moment
-
-
-def _step(wanted: float | None, seconds: float) -> float:
-    """Seconds between samples, so that they do not become too many."""
-    if wanted is None:
-        return max(1, math.ceil(seconds / SAMPLES))
-    if not wanted > 0 or math.isinf(wanted):
-        raise invalid_input("step", "must be a positive number")
-    return max(wanted, seconds / SAMPLES_MAX)
