@@ -33,17 +33,11 @@ class Api:
     def __init__(self, endpoint: str, token: str) -> None:
         self.endpoint = endpoint
         self.token = token
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The answer of the cloud's API (/v1/...) or of the lab's own endpoints (/_lab/...); None without a body."""
-        answer = httpx.request(
-            method,
-            self.endpoint.removesuffix("/v1") + path,
-            json=body,
-            headers=self._headers,
-            trust_env=False,
-        )
+        answer = self._client.request(method, self.endpoint.removesuffix("/v1") + path, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -78,9 +72,8 @@ class Api:
 
     def spend_quota(self) -> None:
         """Ask until the rate limit denies."""
-        with httpx.Client(headers=self._headers, trust_env=False) as client:
-            while client.get(f"{self.endpoint}/locations").status_code != httpx.codes.TOO_MANY_REQUESTS:
-                pass
+        while self._client.get(f"{self.endpoint}/locations").status_code != httpx.codes.TOO_MANY_REQUESTS:
+            pass
 
     def put_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """These faults and no others."""

@@ -16,34 +16,37 @@ from types import TracebackType
 import httpx
 
 from lab.config import PROJECT
+from lab.daemons import wait_for
 from tests.acceptance.api import Api
+from tests.acceptance.stage import StageError
 
 # A line a look: what this node says of all managers, or of why it cannot say.
 LOOK = "docker node ls --format '{{.Hostname}}={{.ManagerStatus}}' 2>&1 | tr '\\n' ' '; echo"
-LOOKS = f"while :; do {LOOK}; sleep 0.3; done"
-# A connection to a server that is off says nothing at all: it is made anew so often.
-CONNECTION_SECONDS = 15
+LOOKS = f"while :; do {LOOK}; sleep 0.5; done"
+# A server that is off says nothing at all: ssh gives up after six seconds, and is started again.
+GIVE_UP = ("-oConnectTimeout=5", "-oServerAliveInterval=2", "-oServerAliveCountMax=3")
 API_INTERVAL = 0.2
+SECONDS_UNTIL_SEEN = 60
 
 
 @dataclass
 class Watch:
-    """What was seen. led: moments at which a node knew a leader. down_at_once: most managers that one node missed.
+    """What was seen. moments: at which a node knew a leader, the first and the last moment of the watch among them.
 
-    off: for each server, the moments at which the API did not show it running; off_at_once: most at one moment.
-    looks: how often a node was asked.
+    seen_by: nodes that have answered. looks: how often a node was asked. down_at_once: most managers that one node
+    missed. off: for each server, the moments at which the API did not show it running; off_at_once: most at one moment.
     """
 
-    led: list[float] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    seen_by: set[str] = field(default_factory=set)
     looks: int = 0
     down_at_once: int = 0
     off: dict[str, list[float]] = field(default_factory=dict)
     off_at_once: int = 0
 
     def longest_gap(self) -> float:
-        """Seconds of the longest time in which no node knew a leader; infinite where none ever did."""
-        moments = sorted(self.led)
-        return max((later - earlier for earlier, later in pairwise(moments)), default=float("inf"))
+        """Seconds of the longest time in which no node knew a leader."""
+        return max(later - earlier for earlier, later in pairwise(sorted(self.moments)))
 
     def seconds_off(self) -> dict[str, float]:
         """For each server that was, from when to when it was seen not running."""
@@ -55,6 +58,7 @@ class QuorumWatch:
 
     def __init__(self, api: Api, nodes: Sequence[str]) -> None:
         self._api = api
+        self._nodes = nodes
         self._watch = Watch()
         self._over = Event()
         self._connections: dict[str, subprocess.Popen[str]] = {}
@@ -64,14 +68,23 @@ class QuorumWatch:
     def __enter__(self) -> Watch:
         for thread in self._threads:
             thread.start()
+        if not wait_for(lambda: self._watch.seen_by >= set(self._nodes), seconds=SECONDS_UNTIL_SEEN):
+            self._end()
+            raise StageError(f"only {self._watch.seen_by} of {self._nodes} can be asked for the swarm's managers")
+        self._watch.moments.append(time.monotonic())
         return self._watch
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._watch.moments.append(time.monotonic())
+        self._end()
+
+    def _end(self) -> None:
         self._over.set()
-        for connection in list(self._connections.values()):
-            connection.terminate()
-        for thread in self._threads:
-            thread.join()
+        # A watcher may just be opening a connection.
+        while any(thread.is_alive() for thread in self._threads):
+            for connection in list(self._connections.values()):
+                connection.terminate()
+            time.sleep(API_INTERVAL)
 
     def _watch_api(self) -> None:
         while not self._over.wait(API_INTERVAL):
@@ -87,7 +100,7 @@ class QuorumWatch:
         def watch() -> None:
             while not self._over.is_set():
                 with subprocess.Popen(
-                    ["timeout", str(CONNECTION_SECONDS), str(PROJECT / ".venv/bin/lab"), "ssh", node, LOOKS],
+                    [str(PROJECT / ".venv/bin/lab"), "ssh", node, *GIVE_UP, LOOKS],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
@@ -95,13 +108,14 @@ class QuorumWatch:
                 ) as connection:
                     self._connections[node] = connection
                     for line in connection.stdout or ():
-                        self._note(line)
+                        self._note(node, line)
 
         return watch
 
-    def _note(self, line: str) -> None:
+    def _note(self, node: str, line: str) -> None:
         statuses = [word.partition("=")[2] for word in line.split() if "=" in word]
         self._watch.looks += 1
         self._watch.down_at_once = max(self._watch.down_at_once, statuses.count("Unreachable"))
+        self._watch.seen_by.add(node)
         if "Leader" in statuses:
-            self._watch.led.append(time.monotonic())
+            self._watch.moments.append(time.monotonic())
