@@ -86,12 +86,12 @@ class Lab:
         return started
 
     def _check_name(self) -> None:
-        """Refuse to touch another lab that has the same name, and its state elsewhere."""
+        """Refuse to touch another lab that has the same name, and its state elsewhere; one without state is lost."""
         for pid in self._api.leaders():
             with suppress(OSError, ValueError):
                 command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
                 state = command[command.index("--state") + 1]
-                if Path(state) != self.settings.state:
+                if Path(state) != self.settings.state and Path(state).is_dir():
                     raise LabError(
                         f"there is another lab called {self.settings.name}, with its state in {state}: "
                         "set LAB_NAME to another name, or LAB_STATE to that folder"
