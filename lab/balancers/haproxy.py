@@ -74,8 +74,8 @@ class HaproxyBalancers:
 
     def _run(self, spec: BalancerSpec) -> None:
         """Start the process, or have it take up a changed configuration."""
-        folder, wanted = self._files(spec.balancer_id), revision(spec)
-        self._write(folder, spec)
+        folder = self._files(spec.balancer_id)
+        wanted = self._write(folder, spec)
         daemon = self._daemon(spec.balancer_id)
         running = daemon.leaders()
         if running and self._revision(folder) != wanted:
@@ -88,8 +88,8 @@ class HaproxyBalancers:
         )
         _remove_others(folder / "certificates", spec)
 
-    def _write(self, folder: Path, spec: BalancerSpec) -> None:
-        """All files of a configuration that HAProxy accepts, with the health that a process before it has found."""
+    def _write(self, folder: Path, spec: BalancerSpec) -> str:
+        """All files of a configuration that HAProxy accepts, with the health found so far; gives its revision."""
         certificates = folder / "certificates"
         certificates.mkdir(parents=True, exist_ok=True)
         for service in spec.services:
@@ -99,9 +99,11 @@ class HaproxyBalancers:
                 path.write_text(certificate.pem, encoding="ascii")
         (folder / "state").write_text(_ask(folder, "show servers state"), encoding="ascii")
         fresh = folder / "haproxy.cfg.new"
-        fresh.write_text(render(spec, folder, self._fabric.router, self._fabric.private_namespace), encoding="utf-8")
-        check(fresh)
+        text = render(spec, folder, self._fabric.router, self._fabric.private_namespace)
+        fresh.write_text(text, encoding="utf-8")
+        _check(fresh)
         fresh.replace(folder / "haproxy.cfg")
+        return revision(text)
 
     @staticmethod
     def _revision(folder: Path) -> str:
@@ -124,7 +126,7 @@ class HaproxyBalancers:
         return Daemon(self._owner, role, self._logs / f"{role}.log")
 
 
-def check(config: Path) -> None:
+def _check(config: Path) -> None:
     """Refuse a configuration that HAProxy does not accept."""
     try:
         done = subprocess.run(["haproxy", "-c", "-f", str(config)], capture_output=True, text=True, check=False)

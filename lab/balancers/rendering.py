@@ -35,18 +35,18 @@ class _Server:
 
 def render(spec: BalancerSpec, folder: Path, router: str, private: Callable[[int], str]) -> str:
     """The configuration's text. folder: of its files. router, private: names of the network namespaces."""
-    return _TEMPLATE.render(
-        spec=spec,
-        folder=folder,
-        revision=revision(spec),
-        binds=_binds(spec, router, private),
-        servers=_servers(spec, router, private),
-    )
+    binds, servers = _binds(spec, router, private), _servers(spec, router, private)
+    text = _TEMPLATE.render(spec=spec, folder=folder, binds=binds, servers=servers)
+    return f"global\n    description {_digest(text)}\n\n{text}"
 
 
-def revision(spec: BalancerSpec) -> str:
-    """Tells what a running process was configured with."""
-    return hashlib.sha256(repr(spec).encode()).hexdigest()[:16]
+def revision(config: str) -> str:
+    """What a process says that it runs, once it runs this text."""
+    return config.split(maxsplit=3)[2]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _binds(spec: BalancerSpec, router: str, private: Callable[[int], str]) -> list[_Bind]:
@@ -66,10 +66,8 @@ def _servers(spec: BalancerSpec, router: str, private: Callable[[int], str]) -> 
                 continue
             namespace, source = private(spec.private.network_id), spec.private.address
         if source is not None:
-            mark = hashlib.sha256(str(target.address).encode()).hexdigest()[:16]
-            servers.append(
-                _Server(str(target.address), _bracketed(target.address), _bracketed(source), namespace, mark)
-            )
+            name = str(target.address)
+            servers.append(_Server(name, _bracketed(target.address), _bracketed(source), namespace, _digest(name)))
     return servers
 
 
@@ -77,9 +75,9 @@ def _bracketed(address: Address) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
-def _quoted(text: str) -> str:
+def _quoted(text: object) -> str:
     """One word to HAProxy, whatever is in it."""
-    return "'" + text.replace("'", "'\\''") + "'"
+    return "'" + str(text).replace("'", "'\\''") + "'"
 
 
 def _status_pattern(codes: tuple[str, ...]) -> str:

@@ -116,7 +116,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings.from_environment(
         {
             "LAB_NAME": "lbtest",
-            "LAB_STATE": str(tmp_path_factory.mktemp("lb")),
+            "LAB_STATE": str(tmp_path_factory.mktemp("it's here")),
             "LAB_PUBLIC_NETWORK": "198.18.58.0/24",
             "LAB_PUBLIC_NETWORK6": "2001:db8:51b0::/48",
         }
