@@ -20,6 +20,8 @@ import httpx
 import pytest
 from hcloud import Client
 
+from lab.cli import main
+
 LAB = Path(sys.executable).with_name("lab")
 Serving = Callable[..., "Served"]
 
@@ -93,10 +95,11 @@ def test_a_taken_port_is_one_message(serving: Serving) -> None:
     first.http.get("/locations").raise_for_status()
 
 
-def test_a_state_has_one_server(serving: Serving, tmp_path: Path) -> None:
-    state = str(tmp_path / "state")
-    serving("--state", state).wait()
-    second = serving("--state", state)
+def test_a_state_has_one_server_and_one_owner(serving: Serving, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    serving("--state", str(state)).wait()
+    assert {path.stat().st_mode & 0o077 for path in state.iterdir()} == {0}
+    second = serving("--state", str(state))
     assert "give another folder" in second.said()
     assert second.process.returncode == 1
 
@@ -110,11 +113,14 @@ def test_a_state_has_one_server(serving: Serving, tmp_path: Path) -> None:
         (("--rate-limit", "0"), "rate_limit: Input should be greater"),
     ],
 )
-def test_bad_options_are_named(serving: Serving, options: tuple[str, ...], message: str) -> None:
-    served = serving(*options)
-    said = served.said()
-    assert (served.process.returncode, said.count("\n")) == (1, 1)
-    assert re.search(message, said), said
+def test_bad_options_are_named(
+    options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lab", "serve", "--machines", "none", *options])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    said = capsys.readouterr().err
+    assert (said.count("\n"), bool(re.search(message, said))) == (1, True), said
 
 
 def test_faults_latency_and_rate_limit_are_set_at_the_start(serving: Serving, tmp_path: Path) -> None:
@@ -196,12 +202,6 @@ def test_killed_again_and_again_it_keeps_its_word(serving: Serving, tmp_path: Pa
     assert set(answered) <= set(found)
     assert len(found) == len({ip.ip for ip in served.sdk.primary_ips.get_all()})
     assert len(found) - len(answered) <= 3  # one a kill may have been made without its answer getting out
-
-
-def test_the_state_is_readable_by_its_owner_only(serving: Serving, tmp_path: Path) -> None:
-    serving("--state", str(tmp_path / "state")).wait()
-    modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "state").iterdir()}
-    assert set(modes.values()) == {0}, modes
 
 
 def test_labs_beside_each_other_do_not_touch_each_other(tmp_path: Path, free_port: Callable[[], int]) -> None:
