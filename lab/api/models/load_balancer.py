@@ -96,7 +96,7 @@ class Service(Body):
         check = fields.get("health_check") or {}
         if isinstance(check, dict):
             defaults = {"protocol": "tcp" if protocol == "tcp" else "http", "port": fields.get("destination_port")}
-            check = {key: value for key, value in (defaults | check).items() if value is not None}
+            check = defaults | {key: value for key, value in check.items() if value is not None}
             check["http"] = (check.get("http") or {}) if check["protocol"] == "http" else None
         return fields | {"health_check": check}
 
