@@ -28,10 +28,10 @@ Consent = Literal["refuse", "restart", "replace"]
 
 _COVERED = {"refuse": frozenset[str](), "restart": frozenset({"restart"}), "replace": frozenset({"restart", "replace"})}
 _WAYS_OUT = {
-    "restart": "It takes a restart: set the old value again, or ask for it with on_drift=restart.",
+    "restart": "It takes a restart: set the old value again, or ask for it with on_drift=restart (hetzner_on_drift).",
     "replace": (
         "It takes another disk, and all data on this one are lost: set the old value again, or ask for it with "
-        "on_drift=replace."
+        "on_drift=replace (hetzner_on_drift)."
     ),
 }
 
