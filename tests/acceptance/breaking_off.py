@@ -89,18 +89,19 @@ def _attempts(
     attempts = []
     for moment in moments:
         clear()
+        seconds = moment.share * undisturbed.seconds
         # A busy machine may have become a quick one: then the run ends before its moment has come.
-        while (run := _kill_after(moment.share * undisturbed.seconds, moment.victim, provision)).exit_code == 0:
-            undisturbed = run
+        while (run := _kill_after(seconds, moment.victim, provision)).exit_code == 0:
+            seconds = moment.share * run.seconds
             stage.say(f"{where}: ended after {run.seconds:.1f} s, before its moment")
             clear()
-        attempts.append(attempt := _attempt(where, api, provision, moment, run))
+        attempts.append(attempt := _attempt(where, api, provision, moment, seconds, run))
         stage.say(f"{where}: {attempt.victim} killed after {attempt.seconds:.1f} s: {attempt.problems or 'converges'}")
     return attempts
 
 
-def _attempt(where: str, api: Api, provision: Provision, moment: Moment, killed: Run) -> Attempt:
-    """What comes of a run that was broken off."""
+def _attempt(where: str, api: Api, provision: Provision, moment: Moment, seconds: float, killed: Run) -> Attempt:
+    """What comes of a run that was broken off after some seconds."""
     held = {kind: len(api.all(kind)) for kind in KINDS}
     before = identities(api)
     second = provision({})
@@ -111,7 +112,7 @@ def _attempt(where: str, api: Api, provision: Provision, moment: Moment, killed:
     problems += shortcomings(api, blueprint_addresses())
     problems += [f"one of {kind} ({count})" for kind in SHARED if (count := len(api.all(kind))) != 1]
     problems += nothing_left_to_do(api, provision)
-    return Attempt(where, round(moment.share, 3), round(killed.seconds, 1), moment.victim, held, problems)
+    return Attempt(where, round(moment.share, 3), round(seconds, 1), moment.victim, held, problems)
 
 
 def nothing_left_to_do(api: Api, provision: Provision) -> list[str]:
