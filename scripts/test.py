@@ -182,7 +182,7 @@ def finished(process: subprocess.Popen[bytes]) -> int | None:
 def stage_environment() -> dict[str, str]:
     """The caller's environment with this folder's tools in front, and without a way to anybody's real cloud."""
     dropped = ("HCLOUD_", "PYTHONDONTWRITEBYTECODE", "ANSIBLE_", "MOLECULE_", "LAB_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    kept = {name: value for name, value in os.environ.items() if name == "HCLOUD_SPEC" or not name.startswith(dropped)}
     return kept | {
         "PATH": f"{ROOT / '.venv' / 'bin'}:{kept['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
