@@ -57,7 +57,22 @@ class Daemon:
 
     def start(self, command: list[str], *, ready: Callable[[], bool], seconds: float = 30) -> None:
         """Start the process unless it runs; returns when it is ready."""
-        has_ended: Callable[[], bool] = self._spawn(command) if not self.leaders() else lambda: not self.leaders()
+        leaders = self.leaders() or [self._spawn(command)]
+        self._wait(leaders, ready, seconds)
+
+    def reload(self, number: signal.Signals, *, ready: Callable[[], bool], seconds: float = 30) -> None:
+        """Send the running process a signal that makes it read its configuration; returns when it is ready again.
+
+        It may replace itself by another program meanwhile, and has no mark for a moment then.
+        """
+        leaders = self.leaders()
+        _signal(leaders, number)
+        self._wait(leaders, ready, seconds)
+
+    def _wait(self, leaders: list[int], ready: Callable[[], bool], seconds: float) -> None:
+        def has_ended() -> bool:
+            return not any(map(_alive, leaders))
+
         if not wait_for(lambda: has_ended() or ready(), seconds=seconds) or has_ended():
             raise DaemonError(f"{self.role} did not come up; the end of {self.log}:\n{self.last_words()}")
 
@@ -76,8 +91,8 @@ class Daemon:
                 raise DaemonError(f"{self.role} does not end (processes {self.pids()})")
         return True
 
-    def _spawn(self, command: list[str]) -> Callable[[], bool]:
-        """Start it in a session of its own, so that it outlives this process; returns what tells whether it has ended.
+    def _spawn(self, command: list[str]) -> int:
+        """Start it in a session of its own, so that it outlives this process; returns its id.
 
         Its mark can be read a little later than this returns: the kernel has yet to lay out its environment.
         """
@@ -85,7 +100,7 @@ class Daemon:
             raise DaemonError(f"{command[0]} is not installed; scripts/setup installs what the lab needs")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawnp(
+        return os.posix_spawnp(
             command[0],
             command,
             {**os.environ, MARK: self.mark},
@@ -96,7 +111,6 @@ class Daemon:
             ],
             setsid=True,
         )
-        return lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def last_words(self, lines: int = 15) -> str:
         if not self.log.exists():
@@ -127,11 +141,12 @@ def _marked() -> dict[int, str]:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent has no environment any more."""
+    """Whether a process runs; one that has ended and waits for its parent does not."""
     try:
-        return bool(Path(f"/proc/{pid}/environ").read_bytes())
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except OSError:
         return False
+    return state not in "ZX"
 
 
 def _session(pid: int) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import os
 import shutil
 import signal
 import socket
@@ -77,15 +76,14 @@ class HaproxyBalancers:
         folder = self._files(spec.balancer_id)
         wanted = self._write(folder, spec)
         daemon = self._daemon(spec.balancer_id)
-        running = daemon.leaders()
-        if running and self._revision(folder) != wanted:
-            for leader in running:
-                os.kill(leader, signal.SIGUSR2)
-        daemon.start(
-            ["haproxy", "-W", "-f", str(folder / "haproxy.cfg")],
-            ready=lambda: self._revision(folder) == wanted,
-            seconds=15,
-        )
+
+        def is_taken_up() -> bool:
+            return self._revision(folder) == wanted
+
+        if not daemon.leaders():
+            daemon.start(["haproxy", "-W", "-f", str(folder / "haproxy.cfg")], ready=is_taken_up)
+        elif not is_taken_up():
+            daemon.reload(signal.SIGUSR2, ready=is_taken_up)
         _remove_others(folder / "certificates", spec)
 
     def _write(self, folder: Path, spec: BalancerSpec) -> str:

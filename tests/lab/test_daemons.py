@@ -60,6 +60,16 @@ def test_one_that_died_is_started_beside_the_children_it_left(daemon: Daemon) ->
     assert daemon.pids() == []
 
 
+def test_one_that_replaces_itself_when_told_is_the_same(daemon: Daemon, tmp_path: Path) -> None:
+    ready, again = tmp_path / "ready", tmp_path / "again"
+    script = f"trap 'touch {again}; exec sleep 60' USR1; touch {ready}; while :; do sleep 0.01; done"
+    daemon.start(["sh", "-c", script], ready=ready.exists)
+    leaders = daemon.leaders()
+    daemon.reload(signal.SIGUSR1, ready=again.exists)
+    assert daemons.wait_for(lambda: daemon.leaders() == leaders, seconds=5)
+    daemon.stop()
+
+
 def test_one_that_does_not_come_up_is_reported_with_its_last_words(daemon: Daemon) -> None:
     with pytest.raises(DaemonError, match="no such thing"):
         daemon.start(["sh", "-c", "echo no such thing >&2; exit 1"], ready=lambda: False)
