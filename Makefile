@@ -19,8 +19,8 @@ help: ## Show this list
 setup: ## Prepare this machine: packages, Python environments, collections
 	@scripts/setup
 
-demo: setup ## From nothing to a vote counted on every node, on this machine
-	@$(PYTHON) -m lab.demo
+demo: setup ## From nothing to a counted vote: MACHINES=vm for own kernels; ARGS="-e NAME=VALUE"
+	@$(if $(MACHINES),LAB_MACHINES=$(MACHINES)) $(PYTHON) -m lab.demo $(ARGS)
 
 demo-down: setup ## Remove all that the demo made
 	@.venv/bin/lab down

@@ -31,14 +31,15 @@ from lab.config import Settings, SettingsError
 from lab.daemons import DaemonError
 from lab.engine import EngineError
 from lab.fabric import FabricError
+from lab.hosting import HostingError
 from lab.images.building import ImageError
 from lab.machines.base import MachineError
 from lab.machines.records import Record
 from lab.operations import Lab, LabError
 
 EXPECTED = (
-    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, BalancerError, LabError, PortError,
-    StoreError,
+    SettingsError, DaemonError, EngineError, FabricError, ImageError, MachineError, BalancerError, HostingError,
+    LabError, PortError, StoreError,
     DockerException,
 )  # fmt: skip
 
@@ -84,8 +85,8 @@ def up() -> None:
     took = time.monotonic() - began
     said = "is up" if changed else "is already up"
     out.print(f"lab {lab.settings.name} {said}: {lab.settings.endpoint} ({took:.1f} s)", markup=False)
-    if lab.settings.machines == "container" and (node := lab.node()).serves != "ubuntu-22.04":
-        out.print(f"note: {node.actual} stands in for ubuntu-22.04, which cannot be had here", markup=False)
+    if (platform := lab.hosting.known) is not None and platform.image.serves != "ubuntu-22.04":
+        out.print(f"note: {platform.image.actual} stands in for ubuntu-22.04, which cannot be had here", markup=False)
 
 
 @app.command()
@@ -107,7 +108,8 @@ def status(
         typer.echo(json.dumps(told, indent=2))
         return
     out.print(f"lab {told['name']} is {'up' if told['up'] else 'down'}; API {told['api']}", markup=False)
-    out.print(f"machines: {told['backend']['name']} ({told['backend']['why']})", markup=False)
+    backend = told["backend"]
+    out.print(f"machines: {backend['name']} ({backend['why']}); {backend['runs'] or 'not running'}", markup=False)
     if told["registry"]:
         out.print(f"registry: {told['registry']['address']}, mirror: {told['mirror'] or 'none'}", markup=False)
     table = Table("server", "status", "location", "image", "public", "private", box=None, pad_edge=False)
@@ -139,42 +141,49 @@ def env() -> None:
 def ssh(name: Name, command: Annotated[list[str] | None, typer.Argument(help="What to run there.")] = None) -> None:
     """Open a shell on a server, or run a command there."""
     lab = this_lab()
-    record = lab.machines().records.named(name)
+    record = lab.hosting.machines().records.named(name)
     arguments = _ssh_arguments(lab.settings, record)
     os.execvp("ssh", ["ssh", *arguments, *(command or [])])  # noqa: S606 - no shell is meant
 
 
 @app.command()
+def console(name: Name) -> None:
+    """Print what a server has printed on its console since it was made."""
+    machines = this_lab().hosting.machines()
+    typer.echo(machines.console(machines.records.named(name).spec.server_id))
+
+
+@app.command()
 def kill(name: Name) -> None:
     """Let a server die: its packets stop without a word, then its power."""
-    machines = this_lab().machines()
+    machines = this_lab().hosting.machines()
     machines.stop(machines.records.named(name).spec.server_id)
 
 
 @app.command()
 def start(name: Name) -> None:
     """Power a server on."""
-    machines = this_lab().machines()
+    machines = this_lab().hosting.machines()
     machines.start(machines.records.named(name).spec.server_id)
 
 
 @app.command()
 def partition(name: Name) -> None:
     """Cut a server's cables, public and private: it runs on, its packets vanish."""
-    machines = this_lab().machines()
+    machines = this_lab().hosting.machines()
     machines.partition(machines.records.named(name).spec.server_id)
 
 
 @app.command()
 def heal(name: Name) -> None:
     """Mend a server's cables."""
-    machines = this_lab().machines()
+    machines = this_lab().hosting.machines()
     machines.heal(machines.records.named(name).spec.server_id)
 
 
 @app.command()
 def serve(
-    machines: Annotated[str, typer.Option(help="container, or none for the API alone.")] = "",
+    machines: Annotated[str, typer.Option(help="container, vm, auto, or none for the API alone.")] = "",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 0,
     token: Annotated[str, typer.Option(help="Token to accept.", envvar="LAB_TOKEN")] = "",
     state: Annotated[
@@ -192,7 +201,7 @@ def serve(
     """Serve the API in the foreground; ``lab up`` does it in the background."""
     options = {"machines": machines, "api_port": port, "token": token, "state": state}
     settings = Settings.from_environment().changed({name: value for name, value in options.items() if value})
-    kept = state is not None or settings.machines == "container"
+    kept = state is not None or settings.machines != "none"
     made = "" if kept or settings.token else secrets.token_hex(32)
     if made:
         settings = settings.changed({"token": made})
@@ -206,7 +215,7 @@ def serve(
     with listen(api.host, api.port) as listener:
         where = api.state_file or "memory"
         out.print(f"serving {settings.endpoint}, state in {where}" + (f", token {made}" if made else ""), markup=False)
-        serve_api(api, lab.backend(), lab.balancers(), listener)
+        serve_api(api, lab.hosting.backend(), lab.balancers(), listener)
 
 
 @app.command()

@@ -32,7 +32,8 @@ def _default_cache() -> Path:
 class Settings(BaseModel):
     """name: part of every container, namespace and interface name. state: folder of this lab alone.
     cache: folder shared by all labs of a user (images, engine). public_network, public_network6: the addresses the
-    cloud gives out. node_base: what servers are built on; ``auto`` pulls Ubuntu where a registry answers.
+    cloud gives out. machines: what servers are; containers unless set, ``auto`` for virtual machines where KVM works.
+    node_base: what servers are built on; ``auto`` pulls Ubuntu where a registry answers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +41,7 @@ class Settings(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,10}$")] = "lab"
     state: Path = PROJECT / ".lab"
     cache: Path = Field(default_factory=_default_cache)
-    machines: Literal["container", "none"] = "container"
+    machines: Literal["auto", "container", "none", "vm"] | None = None
     node_base: Literal["auto", "ubuntu", "debian"] = "auto"
     public_network: Annotated[IPv4Network, Field(description="at least /28")] = IPv4Network("198.51.100.0/24")
     public_network6: Annotated[IPv6Network, Field(description="at least /60")] = IPv6Network("2001:db8:51ab::/48")

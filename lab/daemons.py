@@ -86,10 +86,14 @@ class Daemon:
             _signal(leaders, signal.SIGKILL)
         _signal(self.pids(), signal.SIGTERM)
         if not wait_for(lambda: not self.pids(), seconds=5):
-            _signal(self.pids(), signal.SIGKILL)
-            if not wait_for(lambda: not self.pids(), seconds=5):
-                raise DaemonError(f"{self.role} does not end (processes {self.pids()})")
+            self.kill()
         return True
+
+    def kill(self) -> None:
+        """End the process and all it started, without asking."""
+        _signal(self.pids(), signal.SIGKILL)
+        if not wait_for(lambda: not self.pids(), seconds=30):
+            raise DaemonError(f"{self.role} does not end (processes {self.pids()})")
 
     def _spawn(self, command: list[str]) -> int:
         """Start it in a session of its own, so that it outlives this process; returns its id.

@@ -20,6 +20,7 @@ from lab import playbook
 from lab.config import PROJECT, Settings
 
 console = Console(highlight=False, soft_wrap=True)
+LAST_LINES = 20
 
 
 def lab(*arguments: str) -> str:
@@ -66,6 +67,16 @@ def converge(state: Path, *arguments: str) -> playbook.Run:
         )
 
 
+def silent_servers() -> list[str]:
+    """Servers that no SSH connection can be opened to."""
+    return [server["name"] for server in status()["servers"] if not answers(server["name"])]
+
+
+def answers(server: str) -> bool:
+    command = [str(PROJECT / ".venv/bin/lab"), "ssh", server, "-oConnectTimeout=5", "true"]
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+
+
 class Timings:
     """Seconds of each step, beside those of the first run in this folder, which had nothing prepared."""
 
@@ -92,15 +103,18 @@ class Timings:
         return table
 
 
-def main() -> int:
-    """Returns the exit code: 0 when a vote through every node was seen counted on every node."""
+def main(*arguments: str) -> int:
+    """Returns the exit code: 0 when a vote through every node was seen counted on every node.
+
+    arguments: more of them for ansible-playbook.
+    """
     state = Settings.from_environment().state
     timings = Timings(state / "timings.json")
     console.print("[bold]The lab[/bold]: a Hetzner Cloud on this machine")
     timings.measure("lab", bring_up)
 
     console.print("\n[bold]playbooks/site.yml[/bold]: from nothing to counted votes")
-    run = converge(state)
+    run = converge(state, *arguments)
     timings.now |= {phase: seconds for phase, seconds in run.phases.items() if phase != "Start"}
     if run.exit_code != 0:
         explain(run, state)
@@ -111,10 +125,14 @@ def main() -> int:
 
 
 def explain(run: playbook.Run, state: Path) -> None:
-    """Say what failed and where to look."""
+    """Say what failed and where to look; of servers that did not come up, what they printed last."""
     console.print("\n[bold red]It failed[/bold red]")
     for failure in run.failures:
         console.print(f"  {failure}", markup=False)
+    for name in silent_servers():
+        console.print(f"\n{name} does not answer; its console ended with (all of it: lab console {name})")
+        for line in lab("console", name).splitlines()[-LAST_LINES:]:
+            console.print(f"  {line}", markup=False)
     console.print(f"Every event is in {state}/logs/site.jsonl. Mend it and run make demo again: it goes on.")
 
 
@@ -122,6 +140,8 @@ def show_result(run: playbook.Run, timings: Timings) -> None:
     """Print nodes, services, votes, addresses and times."""
     told = status()
     servers = told["servers"]
+    backend = told["backend"]
+    console.print(f"\n[bold]Servers[/bold] of kind {backend['name']} ({backend['why']}): {backend['runs']}")
     first = servers[0]["name"]
     for title, command in {
         "Nodes": "docker node ls",
@@ -148,4 +168,4 @@ def show_result(run: playbook.Run, timings: Timings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from lab import daemons, inventory
 from lab.api.server import listen
@@ -28,19 +28,16 @@ from lab.balancers.haproxy import HaproxyBalancers
 from lab.balancers.none import NoBalancers
 from lab.config import Settings, SettingsError
 from lab.daemons import Daemon
-from lab.engine import Engine, EngineError
+from lab.engine import Engine
 from lab.fabric import Fabric
 from lab.fabric.tools import run
+from lab.hosting import Hosting
 from lab.images import apps, bases
 from lab.images.apps import AppImage
-from lab.machines.backend import ContainerBackend
-from lab.machines.base import MachineBackend
-from lab.machines.container import ContainerMachines
-from lab.machines.nodes import NodeImage
-from lab.machines.none import NoMachines
+from lab.machines.platforms import Platform
 from lab.registry import Registry
 
-_NODE = TypeAdapter(NodeImage)
+_NO_MACHINES = {"name": "none", "why": "LAB_MACHINES asks for the API alone", "runs": None}
 
 
 class LabError(Exception):
@@ -61,13 +58,13 @@ class Lab:
         self.settings = settings.with_token()
         self.engine = Engine(settings)
         self.fabric = Fabric(settings)
+        self.hosting = Hosting(settings, self.engine, self.fabric)
         self.registry = Registry(settings, self.fabric)
         self._balancers = HaproxyBalancers(settings, self.fabric)
         self._owner = f"lab-{settings.name}"
         logs = settings.state / "logs"
         self._egress = Daemon(self._owner, "egress", logs / "egress.log")
         self._api = Daemon(self._owner, "api", logs / "api.log")
-        self._node_file = settings.state / "node.json"
 
     def up(self, progress: Progress) -> bool:
         """Bring everything up; returns whether anything had to be started or built."""
@@ -78,7 +75,7 @@ class Lab:
         started = not self._api.pids()
         if started:
             listen(self.settings.api_host, self.settings.api_port).close()
-        if self.settings.machines == "container":
+        if self.settings.machines != "none":
             started |= self._up_machines(progress)
         with progress.step("cloud API"):
             serve = [sys.executable, "-m", "lab.cli", "serve", "--state", str(self.settings.state)]
@@ -106,14 +103,13 @@ class Lab:
         with progress.step("container engine"):
             self.fabric.check()
             client = self.engine.start()
-            ContainerMachines(self.settings, client, self.fabric, "").destroy_strays()
+            self.hosting.destroy_strays(client)
         with progress.step("networks"):
             started = not self.fabric.is_up
             self.fabric.up()
             self._egress.start(self.fabric.egress_command(), ready=self.fabric.has_egress)
         with progress.step("image of the servers") as say:
-            node = bases.node(client, self.settings, say)
-            self._node_file.write_bytes(_NODE.dump_json(node))
+            self.hosting.prepare(client, say)
         with progress.step("images of the applications") as say:
             images, built = apps.build_all(client, self.settings, say)
         with progress.step("registry") as say:
@@ -142,7 +138,7 @@ class Lab:
         with progress.step("cloud API"):
             gone += ["cloud API"] if self._api.stop() else []
         with progress.step("machines") as say:
-            gone += self._destroy_machines(say)
+            gone += self.hosting.destroy_all(say)
         with progress.step("load balancers"):
             gone += self._balancers.destroy_all()
         with progress.step("registry and networks"):
@@ -172,28 +168,11 @@ class Lab:
             problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
             raise SettingsError("; ".join(problems)) from None
 
-    def backend(self) -> MachineBackend:
-        """The machines behind the API."""
-        if self.settings.machines == "none":
-            return NoMachines()
-        return ContainerBackend(self.machines(), self.node())
-
     def balancers(self) -> Balancers:
         """The load balancers behind the API."""
         if self.settings.machines == "none":
             return NoBalancers()
         return self._balancers
-
-    def machines(self) -> ContainerMachines:
-        """The machines, for acting on them directly."""
-        return ContainerMachines(self.settings, self.engine.client(), self.fabric, self.node().reference)
-
-    def node(self) -> NodeImage:
-        """What servers boot from."""
-        try:
-            return _NODE.validate_json(self._node_file.read_bytes())
-        except FileNotFoundError:
-            raise LabError("the lab is not up; run: lab up") from None
 
     def answers(self) -> bool:
         """Whether the API answers, to this lab's token."""
@@ -205,18 +184,15 @@ class Lab:
     def status(self) -> dict[str, Any]:
         """All there is to know, as plain data; see docs of ``lab status --json``."""
         up = self.answers()
-        container = self.settings.machines == "container"
+        platform = self.hosting.known
         running = daemons.running(self._owner)
         return {
             "name": self.settings.name,
             "up": up,
             "api": self.settings.endpoint,
-            "backend": {
-                "name": self.settings.machines,
-                "why": "LAB_MACHINES asks for no machines" if not container else "the default: servers are containers",
-            },
-            "engine": {"own": self.engine.own} if container else None,
-            "node_image": asdict(self.node()) if self._node_file.exists() else None,
+            "backend": _told(platform) if self.settings.machines != "none" else _NO_MACHINES,
+            "engine": {"own": self.engine.own} if platform else None,
+            "node_image": asdict(platform.image) if platform else None,
             "registry": (
                 {"address": self.registry.address, "ca_file": str(self.registry.ca_file)}
                 if self.registry.is_up
@@ -230,11 +206,11 @@ class Lab:
 
     def _servers(self) -> list[dict[str, Any]]:
         networks = {network["id"]: network["name"] for network in self._list("networks")}
-        node = self.node() if self._node_file.exists() else None
+        platform = self.hosting.known
         servers = []
         for server in self._list("servers"):
             public = server["public_net"]
-            boots = asdict(node.boots(server["image"]["name"])) if node else {}
+            boots = asdict(platform.image.boots(server["image"]["name"])) if platform else {}
             servers.append(
                 {
                     "id": server["id"],
@@ -294,18 +270,6 @@ class Lab:
         headers = {"Authorization": f"Bearer {self.settings.token}"}
         return httpx.get(f"{self.settings.endpoint}/{path}", headers=headers, timeout=5, trust_env=False)
 
-    def _destroy_machines(self, say: Callable[[str], None]) -> list[str]:
-        """Containers of an own engine can only be removed by it, so that it is started once more after a crash."""
-        if self.engine.own:
-            client = self.engine.start()
-        else:
-            try:
-                client = self.engine.client()
-            except EngineError:
-                return []
-        say("removing containers and volumes")
-        return ContainerMachines(self.settings, client, self.fabric, "").destroy_all()
-
     def _hang_up(self) -> list[str]:
         """End SSH connections to the servers: Ansible keeps them open for a minute, for its next task."""
         networks = (self.settings.public_network, self.settings.public_network6)
@@ -321,10 +285,22 @@ class Lab:
         state = self.settings.state
         for folder in ("machines", "registry", "inventory", "ssh"):
             shutil.rmtree(state / folder, ignore_errors=True)
-        for file in (*state.glob("api.sqlite*"), self._node_file, state / "token"):
+        for file in (*state.glob("api.sqlite*"), state / "token"):
             file.unlink(missing_ok=True)
+        self.hosting.forget()
 
     def _verify(self) -> None:
         left = [f"process {role}" for role in daemons.running(self._owner)] + self.fabric.left()
         if left:
             raise LabError(f"still there: {', '.join(left)}")
+
+
+def _told(platform: Platform | None) -> dict[str, Any]:
+    """The kind of machine that servers are, why, and how such machines run here."""
+    if platform is None:
+        return {"name": "none", "why": "the lab was not up yet", "runs": None}
+    return {
+        "name": platform.kind,
+        "why": platform.why,
+        "runs": str(platform.emulation) if platform.emulation else "on this host's kernel",
+    }

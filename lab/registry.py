@@ -19,7 +19,7 @@ from lab import certificates
 from lab.config import Settings
 from lab.daemons import Daemon
 from lab.fabric import Fabric
-from lab.fabric.fabric import NAME_SERVER
+from lab.fabric.addresses import NAME_SERVER
 from lab.images.apps import AppImage
 from lab.images.bases import UPSTREAM
 from lab.images.building import ImageError

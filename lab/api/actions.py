@@ -46,6 +46,7 @@ class Actions:
         self._handlers: dict[tuple[str, str], tuple[Handler, Handler]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._locks: Counter[Ref] = Counter()
+        self._late: set[asyncio.Task[None]] = set()
 
     def handle(self, resource: str, command: str, run: Handler, undo: Handler) -> None:
         """Run actions of this command, on this type of first resource, by ``run``; by ``undo`` when they fail."""
@@ -75,6 +76,17 @@ class Actions:
         self._spawn(action)
         return action
 
+    def later(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what no action waits for any more, some seconds from now; a stop of the API forgets it."""
+
+        async def wait_and_work() -> None:
+            await asyncio.sleep(seconds)
+            await work()
+
+        task = asyncio.create_task(wait_and_work())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
     def locked(self, resource: Ref) -> bool:
         """Whether a running action holds this resource."""
         return self._locks[resource] > 0
@@ -88,7 +100,7 @@ class Actions:
 
     async def close(self) -> None:
         """Interrupt all actions; they stay recorded as running."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._late]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -61,6 +61,9 @@ class Faults:
             rule for rule in self._rules if rule.fault.on == "action" and re.fullmatch(rule.fault.command, command)
         )
 
+    def for_interface(self) -> Fault | None:
+        return self._strike(rule for rule in self._rules if rule.fault.on == "interface")
+
     @staticmethod
     def _strike(matching: Iterable[_Rule]) -> Fault | None:
         striking = [rule.fault for rule in matching if rule.strikes()]

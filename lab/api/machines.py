@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
+from lab.api.catalog.locations import location
 from lab.api.catalog.server_types import server_type
 from lab.api.errors import refused
 from lab.api.models.firewall import Firewall
@@ -90,6 +91,7 @@ class Machines:
             server_id=server.id,
             name=server.name,
             location=server.location,
+            network_zone=location(server.location)["network_zone"],
             image=server.image["name"] or f"image-{server.image['id']}",
             cores=kind.cores,
             memory=kind.memory,
@@ -104,7 +106,9 @@ class Machines:
     def link(network: Network, net: PrivateNet) -> PrivateLink:
         return PrivateLink(
             network_id=network.id,
+            network_name=network.name,
             network=network.ip_range,
+            subnet=next((part.ip_range for part in network.subnets if net.ip in part.ip_range), network.ip_range),
             gateway=network.gateway,
             address=net.ip,
             mac=net.mac_address,

@@ -28,19 +28,19 @@ class Fault(BaseModel):
     """One rule of things going wrong.
 
     on: "request" matches HTTP requests by ``method`` and ``path`` (below /v1, without the query); "action" matches
-        asynchronous actions by ``command``.
+        asynchronous actions by ``command``; "interface" matches private interfaces that are plugged in.
     nth: only the nth match counts (1 is the first); None: every match.
     times: stop after so many effects; None: never.
-    delay: seconds before going on.
+    delay: seconds before going on; an interface appears so much later than the action has told.
     status, code, message: the error answered, or the error the action ends in.
-    drop: the connection of the request ends without an answer.
+    drop: the connection of the request ends without an answer; the interface never appears.
     when: "before" does nothing of what was asked; "after" does the work, and then loses the answer.
     Without ``code`` and ``drop`` the rule only delays.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    on: Literal["request", "action"] = "request"
+    on: Literal["request", "action", "interface"] = "request"
     method: Pattern = ".*"
     path: Pattern = ".*"
     command: Pattern = ".*"
@@ -56,7 +56,11 @@ class Fault(BaseModel):
     @model_validator(mode="after")
     def _has_one_end(self) -> Fault:
         if self.drop and (self.code is not None or self.on == "action"):
-            raise ValueError("drop: only a request can be dropped, and what is dropped is not answered with a code")
+            raise ValueError(
+                "drop: only a request or an interface can be dropped, and what is dropped is not answered with a code"
+            )
+        if self.on == "interface" and self.code is not None:
+            raise ValueError("code: an interface comes late (delay) or never (drop); let an action fail instead")
         return self
 
 

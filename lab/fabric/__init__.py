@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from lab.fabric.cables import ProcessEnd, TapEnd
 from lab.fabric.fabric import Fabric, FabricError
 
-__all__ = ["Fabric", "FabricError"]
+__all__ = ["Fabric", "FabricError", "ProcessEnd", "TapEnd"]

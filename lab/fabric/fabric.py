@@ -19,17 +19,13 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_netw
 from lab.balancers.base import Address, Attachment
 from lab.config import Settings
 from lab.fabric import rules
-from lab.fabric.tools import FabricError, inside, ip, ip_query, links, namespaces, nft, run, sysctl
+from lab.fabric.addresses import EGRESS_NETWORK, GATEWAY, GATEWAY6, METADATA, PRIVATE_MTU, PUBLIC_MTU, link_local
+from lab.fabric.cables import CableEnd
+from lab.fabric.tools import FabricError, inside, ip, ip_query, links, namespaces, nft, sysctl
 from lab.locking import locked
 from lab.machines.base import FirewallRule, PrivateLink, PublicNet
 
 __all__ = ["Fabric", "FabricError"]
-
-GATEWAY = "172.31.1.1"
-GATEWAY6 = "fe80::1"
-EGRESS_NETWORK = IPv4Network("198.18.0.0/24")
-NAME_SERVER = EGRESS_NETWORK[3]
-PRIVATE_MTU = 1450
 
 
 class Fabric:
@@ -112,56 +108,62 @@ class Fabric:
         """A command as it is run on the router."""
         return [*inside(self.router), *command]
 
+    def in_private(self, network_id: int, command: list[str]) -> list[str]:
+        """A command as it is run at the gateway of a private network."""
+        return [*inside(self.private_namespace(network_id)), *command]
+
     def has_egress(self) -> bool:
         return "tap0" in links(self.router)
 
-    def plug_public(self, server_id: int, pid: int, net: PublicNet) -> None:
-        """Give the machine whose first process is ``pid`` its eth0."""
+    def plug_public(self, server_id: int, machine: CableEnd, net: PublicNet) -> None:
+        """Give a machine its public interface, unless it has no public address."""
         if net.ipv4 is None and net.ipv6 is None:
             return
         end = rules.cable(server_id)
-        # A container starts with IPv6 switched off; a machine does not.
-        sysctl(pid, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__default__disable_ipv6=0)
-        self._cable(self.router, end, pid, "eth0", "mtu 1500")
-        router = [f"addr add {GATEWAY6}/64 dev {end} nodad", f"link set {end} up"]
+        self._lay(self.router, end, machine)
         # Replaced, not added: the cable of a deleted server lingers, with its route, until the kernel has cleaned up.
-        machine = ["link set eth0 up"]
+        router = [
+            f"addr add {GATEWAY}/32 dev {end}",
+            f"addr add {GATEWAY6}/64 dev {end} nodad",
+            f"link set {end} up",
+            f"route replace {net.ipv4 or link_local(server_id)} dev {end} src {self._settings.router_address}",
+        ]
+        lines = []
         if net.ipv4 is not None:
-            router.append(f"route replace {net.ipv4} dev {end} src {self._settings.router_address}")
-            machine += [
-                f"addr add {net.ipv4} dev eth0",
-                f"route add {GATEWAY} dev eth0",
-                f"route add default via {GATEWAY} dev eth0 onlink",
+            lines += [
+                f"addr add {net.ipv4} dev {{device}}",
+                f"route add {GATEWAY} dev {{device}}",
+                f"route add default via {GATEWAY} dev {{device}} onlink",
             ]
         if net.ipv6 is not None:
             router.append(f"route replace {net.ipv6.network} dev {end}")
-            machine += [
-                f"addr add {net.ipv6} dev eth0 nodad",
-                f"route add default via {GATEWAY6} dev eth0 onlink",
+            lines += [
+                f"addr add {net.ipv6} dev {{device}} nodad",
+                f"route add default via {GATEWAY6} dev {{device}} onlink",
             ]
         ip(self.router, router)
-        ip(pid, machine)
+        machine.set_up(f"mtu {PUBLIC_MTU}", lines)
 
-    def plug_private(self, server_id: int, pid: int, device: str, link: PrivateLink) -> None:
-        """Give the machine an interface on a private network, under the name ``device``."""
+    def plug_private(self, server_id: int, machine: CableEnd, link: PrivateLink) -> None:
+        """Give a machine an interface on a private network."""
         place = self._make_private(link.network_id, link.gateway)
         end = rules.cable(server_id)
         addresses = (link.address, *link.alias_ips)
-        self._cable(place, end, pid, device, f"mtu {PRIVATE_MTU} address {link.mac}")
+        self._lay(place, end, machine)
         ip(
             place,
             [
+                f"addr add {link.gateway}/32 dev {end}",
                 f"link set {end} up mtu {PRIVATE_MTU}",
                 *(f"route replace {address} dev {end} src {link.gateway}" for address in addresses),
             ],
         )
-        ip(
-            pid,
+        machine.set_up(
+            f"mtu {PRIVATE_MTU} address {link.mac}",
             [
-                f"link set {device} up",
-                *(f"addr add {address} dev {device}" for address in addresses),
-                f"route add {link.gateway} dev {device}",
-                f"route add {link.network} via {link.gateway} dev {device}",
+                *(f"addr add {address} dev {{device}}" for address in addresses),
+                f"route add {link.gateway} dev {{device}}",
+                f"route add {link.network} via {link.gateway} dev {{device}}",
             ],
         )
 
@@ -211,6 +213,7 @@ class Fabric:
             "link set lo up",
             f"addr add {settings.router_address} dev lo",
             f"addr add {GATEWAY} dev lo",
+            f"addr add {METADATA} dev lo",
             *_void(settings.public_network, settings.public_network6),
         ]
 
@@ -221,7 +224,10 @@ class Fabric:
             if name not in namespaces(self.prefix):
                 ip(None, [f"netns add {name}"])
                 sysctl(name, net__ipv4__ip_forward=1)
-                ip(name, ["link set lo up", f"addr add {gateway} dev lo", *_void("default")])
+                ip(
+                    name,
+                    ["link set lo up", f"addr add {gateway} dev lo", f"addr add {METADATA} dev lo", *_void("default")],
+                )
                 nft(name, rules.CUT)
         return name
 
@@ -229,12 +235,11 @@ class Fabric:
         """Nobody sees a namespace that is only half made."""
         return locked(self._settings.state / "fabric.lock")
 
-    def _cable(self, place: str, end: str, pid: int, device: str, options: str) -> None:
-        """A fresh veth pair from a namespace into a machine; one that is there already is replaced."""
+    def _lay(self, place: str, end: str, machine: CableEnd) -> None:
+        """A fresh cable from a namespace into a machine; one that is there already is replaced."""
         if end in links(place):
             ip(place, [f"link del {end}"])
-        run([*inside(place), "ip", "link", "add", end, "type", "veth", "peer", "name", device, "netns", str(pid)])
-        ip(pid, [f"link set {device} {options}"])
+        machine.lay(place, end)
 
     @staticmethod
     def _used_networks(version: int) -> list[tuple[str, IPv4Network | IPv6Network]]:

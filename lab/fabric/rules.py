@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_network
 
+from lab.fabric.addresses import METADATA
 from lab.machines.base import FirewallRule
 
 CUT = """
@@ -23,18 +24,35 @@ table inet cut {
 }
 """
 
+DHCP_MARK = 67
+
+# A machine gets its address by DHCP, and its metadata, whatever its firewall closes. What the router itself answers is
+# marked: nobody else can be taken for it.
 ROUTER = (
     CUT
-    + """
-table inet cloud {
-    map to { type ifname : verdict; }
-    map from { type ifname : verdict; }
-    chain arriving { type filter hook prerouting priority filter; iifname vmap @from; }
-    chain leaving { type filter hook postrouting priority filter; oifname vmap @to; }
-}
-table ip egress {
-    chain leaving { type nat hook postrouting priority srcnat; oifname "tap0" masquerade; }
-}
+    + f"""
+table inet cloud {{
+    map to {{ type ifname : verdict; }}
+    map from {{ type ifname : verdict; }}
+    chain arriving {{
+        type filter hook prerouting priority filter;
+        udp sport 68 udp dport 67 accept
+        ip daddr {METADATA} tcp dport 80 accept
+        iifname vmap @from
+    }}
+    chain answering {{
+        type filter hook output priority filter;
+        udp sport 67 udp dport 68 meta mark set {DHCP_MARK}
+    }}
+    chain leaving {{
+        type filter hook postrouting priority filter;
+        meta mark {DHCP_MARK} accept
+        oifname vmap @to
+    }}
+}}
+table ip egress {{
+    chain leaving {{ type nat hook postrouting priority srcnat; oifname "tap0" masquerade; }}
+}}
 """
 )
 

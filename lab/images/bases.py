@@ -20,7 +20,7 @@ from docker.errors import DockerException
 from lab.config import Settings
 from lab.images import building
 from lab.images.building import ImageError
-from lab.machines.nodes import NodeImage
+from lab.machines.platforms import Kind, NodeImage
 
 UPSTREAM = "https://registry-1.docker.io"
 _NODE = Path(__file__).parent / "node"
@@ -77,19 +77,20 @@ def debian(client: docker.DockerClient, settings: Settings) -> Base:
     return base
 
 
-def node(client: docker.DockerClient, settings: Settings, say: Callable[[str], None]) -> NodeImage:
-    """The image that servers boot from, built when missing.
+def node(client: docker.DockerClient, settings: Settings, kind: Kind, say: Callable[[str], None]) -> NodeImage:
+    """The image that servers of a kind are made from, built when missing.
 
     What is there is taken, Ubuntu first; LAB_NODE_BASE insists on one of them. say is told what takes long.
     """
     with building.alone(settings.cache):
         for base in _candidates(client, settings):
-            if building.find(client, _node_reference(base)) is not None:
-                return _as_node(base)
+            if building.find(client, _node_reference(base, kind)) is not None:
+                return _as_node(base, kind)
         base = _pull_ubuntu(client, settings, say) or debian(client, settings)
         say(f"building the servers' image on {base.actual}")
-        building.build(client, _NODE, _node_reference(base), arguments={"BASE": base.reference})
-        return _as_node(base)
+        reference = _node_reference(base, kind)
+        building.build(client, _NODE, reference, arguments={"BASE": base.reference}, target=kind)
+        return _as_node(base, kind)
 
 
 def _candidates(client: docker.DockerClient, settings: Settings) -> list[Base]:
@@ -118,9 +119,9 @@ def _pull_ubuntu(client: docker.DockerClient, settings: Settings, say: Callable[
     return None
 
 
-def _node_reference(base: Base) -> str:
-    return f"triad-lab/node:{building.content_hash(_NODE, base.reference)}"
+def _node_reference(base: Base, kind: Kind) -> str:
+    return f"triad-lab/node-{kind}:{building.content_hash(_NODE, base.reference)}"
 
 
-def _as_node(base: Base) -> NodeImage:
-    return NodeImage(_node_reference(base), base.actual, base.serves)
+def _as_node(base: Base, kind: Kind) -> NodeImage:
+    return NodeImage(_node_reference(base, kind), base.actual, base.serves)

@@ -50,14 +50,15 @@ def build(
     reference: str,
     *,
     arguments: Mapping[str, str],
+    target: str | None = None,
     extra_files: Mapping[str, bytes] | None = None,
 ) -> Any:
-    """Build a folder's Dockerfile on the host's network; returns the image."""
+    """Build a folder's Dockerfile, or the stage ``target`` of it, on the host's network; returns the image."""
     context = _context(folder, extra_files or {})
     try:
         image, _ = client.images.build(
             fileobj=context, custom_context=True, encoding="identity", tag=reference, buildargs=dict(arguments),
-            network_mode="host", rm=True, forcerm=True,
+            target=target, network_mode="host", rm=True, forcerm=True,
         )  # fmt: skip
     except BuildError as error:
         lines = "".join(entry.get("stream", "") for entry in error.build_log).splitlines()

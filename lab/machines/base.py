@@ -48,6 +48,7 @@ class MachineSpec:
     server_id: int
     name: str
     location: str
+    network_zone: str
     image: str
     cores: int
     memory: float
@@ -60,10 +61,15 @@ class MachineSpec:
 
 @dataclass(frozen=True)
 class PrivateLink:
-    """A server's interface on a private network: routed (layer 3), address /32, MTU 1450, gateway = first address."""
+    """A server's interface on a private network: routed (layer 3), address /32, MTU 1450, gateway = first address.
+
+    subnet: the part of the network that the address is in.
+    """
 
     network_id: int
+    network_name: str
     network: IPv4Network
+    subnet: IPv4Network
     gateway: IPv4Address
     address: IPv4Address
     mac: str

@@ -118,6 +118,7 @@ def test_an_action_can_be_made_to_fail(serve: Callable[..., Any]) -> None:
         {"colour": "red"},
         {"drop": True, "code": "x"},
         {"on": "action", "drop": True},
+        {"on": "interface", "code": "x"},
     ],
 )
 def test_bad_faults_are_refused(api: Any, fault: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 from pathlib import Path
 from typing import Any
 
+from lab.daemons import wait_for
 from lab.machines.base import FirewallRule, PrivateLink, PublicNet
 
 
@@ -30,12 +31,14 @@ def test_a_machine_is_made_as_ordered(serve: Callable[..., Any], machines: Any) 
     )
     spec = machines.called("create")[0][0]
     assert (spec.server_id, spec.name, spec.location, spec.image) == (server["id"], "one", "fsn1", "ubuntu-22.04")
-    assert (spec.cores, spec.memory, spec.disk) == (2, 4, 80)
+    assert (spec.cores, spec.memory, spec.disk, spec.network_zone) == (2, 4, 80, "eu-central")
     assert spec.public_net == PublicNet(IPv4Address("192.0.2.2"), IPv6Interface("2001:db8:51ab:1::1/64"))
     assert (spec.user_data, spec.authorized_keys, spec.labels) == ("#cloud-config", (key,), {"a": "b"})
     link = PrivateLink(
         network_id=net["id"],
+        network_name=net["name"],
         network=IPv4Network("10.0.0.0/16"),
+        subnet=IPv4Network("10.0.0.0/24"),
         gateway=IPv4Address("10.0.0.1"),
         address=IPv4Address("10.0.0.2"),
         mac=server["private_net"][0]["mac_address"],
@@ -43,6 +46,26 @@ def test_a_machine_is_made_as_ordered(serve: Callable[..., Any], machines: Any) 
     assert machines.called("attach") == [(server["id"], link)]
     assert machines.called("filter") == [(server["id"], (FirewallRule("in", "tcp", ("0.0.0.0/0",), "80-90"),))]
     assert [call[0] for call in machines.calls] == ["create", "filter", "attach", "start"]
+
+
+def test_an_interface_may_come_later_than_its_action_told(serve: Callable[..., Any], machines: Any) -> None:
+    api = serve(machines)
+    net = api.network()
+    api.lab.put("/faults", json=[{"on": "interface", "delay": 0.5, "times": 1}])
+    server = api.server(networks=[net["id"]])
+    assert server["private_net"][0]["ip"] == "10.0.0.2"
+    assert machines.called("attach") == []
+    assert wait_for(lambda: len(machines.called("attach")) == 1, seconds=5)
+
+
+def test_an_interface_may_never_come(serve: Callable[..., Any], machines: Any) -> None:
+    api = serve(machines)
+    net = api.network()
+    api.lab.put("/faults", json=[{"on": "interface", "drop": True, "times": 1}])
+    api.server(networks=[net["id"]])
+    assert machines.called("attach") == []
+    api.server(name="two", networks=[net["id"]])
+    assert len(machines.called("attach")) == 1
 
 
 def test_a_firewall_is_lifted_when_none_applies(serve: Callable[..., Any], machines: Any) -> None:

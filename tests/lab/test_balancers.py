@@ -33,7 +33,7 @@ from lab.balancers.base import (
 from lab.balancers.haproxy import HaproxyBalancers
 from lab.config import Settings
 from lab.daemons import wait_for
-from lab.fabric import Fabric
+from lab.fabric import Fabric, ProcessEnd
 from lab.fabric.tools import links
 from lab.machines.base import PrivateLink, PublicNet
 
@@ -98,11 +98,11 @@ class Machine:
         )
         assert self.process.stdout is not None
         self.process.stdout.readline()
-        link = PrivateLink(
-            _NETWORK, IPv4Network("10.9.0.0/16"), _GATEWAY, self.private, f"86:00:00:00:00:{server_id:02x}"
-        )
-        fabric.plug_public(server_id, self.process.pid, PublicNet(self.ipv4, self.ipv6))
-        fabric.plug_private(server_id, self.process.pid, "enp7s0", link)
+        network = IPv4Network("10.9.0.0/16")
+        mac = f"86:00:00:00:00:{server_id:02x}"
+        link = PrivateLink(_NETWORK, "net", network, network, _GATEWAY, self.private, mac)
+        fabric.plug_public(server_id, ProcessEnd(self.process.pid, "eth0"), PublicNet(self.ipv4, self.ipv6))
+        fabric.plug_private(server_id, ProcessEnd(self.process.pid, "enp7s0"), link)
 
     def end(self) -> None:
         self.process.kill()

@@ -15,7 +15,7 @@ import pytest
 
 from lab.config import Settings
 from lab.daemons import wait_for
-from lab.fabric import Fabric, FabricError
+from lab.fabric import Fabric, FabricError, ProcessEnd, TapEnd
 from lab.fabric.tools import ip_query, links
 from lab.machines.base import FirewallRule, PrivateLink, PublicNet
 
@@ -34,6 +34,19 @@ with socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=Tru
     print("listening", flush=True)
     while True:
         service.accept()[0].close()
+"""
+_DHCP_CLIENT = """
+import socket
+with socket.socket(type=socket.SOCK_DGRAM) as client:
+    client.bind(("", 68))
+    print("listening", flush=True)
+    print(client.recvfrom(9)[1][0])
+"""
+_DHCP_SERVER = """
+import socket, sys
+with socket.socket(type=socket.SOCK_DGRAM) as server:
+    server.bind(("", 67))
+    server.sendto(b"an offer", (sys.argv[1], 68))
 """
 _SEEN = {0: "open", 1: "refused", 124: "silent"}
 
@@ -64,7 +77,8 @@ class Machine:
 
     def link(self) -> PrivateLink:
         mac = f"86:00:00:00:00:{self.id:02x}"
-        return PrivateLink(5, IPv4Network("10.9.0.0/16"), IPv4Address("10.9.0.1"), self.private, mac)
+        network = IPv4Network("10.9.0.0/16")
+        return PrivateLink(5, "net", network, network, IPv4Address("10.9.0.1"), self.private, mac)
 
     def sees(self, address: object, port: int = 80) -> str:
         return probe(address, port, inside=("nsenter", "--target", str(self.pid), "--net", "--"))
@@ -102,8 +116,8 @@ def fabric() -> Iterator[Fabric]:
 def machines(fabric: Fabric) -> Iterator[tuple[Machine, Machine]]:
     pair = Machine(1), Machine(2)
     for machine in pair:
-        fabric.plug_public(machine.id, machine.pid, PublicNet(machine.ipv4, machine.ipv6))
-        fabric.plug_private(machine.id, machine.pid, "enp7s0", machine.link())
+        fabric.plug_public(machine.id, ProcessEnd(machine.pid, "eth0"), PublicNet(machine.ipv4, machine.ipv6))
+        fabric.plug_private(machine.id, ProcessEnd(machine.pid, "enp7s0"), machine.link())
     assert opens(lambda: pair[0].sees(pair[1].private))
     assert opens(lambda: pair[1].sees(pair[0].ipv4))
     yield pair
@@ -190,13 +204,50 @@ def test_an_unplugged_interface_is_gone_and_comes_back(fabric: Fabric, first: Ma
     fabric.unplug(second.id, 5)
     fabric.unplug(second.id, 5)
     assert first.sees(second.private) == "silent"
-    fabric.plug_private(second.id, second.pid, "enp7s0", second.link())
+    fabric.plug_private(second.id, ProcessEnd(second.pid, "enp7s0"), second.link())
     assert opens(lambda: first.sees(second.private))
+
+
+def test_a_network_card_is_plugged_in_as_long_as_somebody_holds_it(fabric: Fabric, first: Machine) -> None:
+    end = TapEnd()
+    fabric.plug_public(4, end, PublicNet(IPv4Address("198.18.63.5"), None))
+    try:
+        assert "srv4" in links(fabric.router)
+        assert os.read(end.fd, 2048)
+    finally:
+        end.close()
+    assert wait_for(lambda: "srv4" not in links(fabric.router), seconds=10)
+    assert first.sees("198.18.63.5") == "silent"
+
+
+def test_a_machine_is_served_its_address_whatever_its_firewall_closes(fabric: Fabric) -> None:
+    """A datagram from the router's port for DHCP to a machine's passes; the same from another machine does not."""
+    third = Machine(3)
+    fabric.plug_public(third.id, ProcessEnd(third.pid, "eth0"), PublicNet(third.ipv4, None))
+    fabric.filter(third.id, ())
+    try:
+        listener = subprocess.Popen(
+            ["nsenter", "--target", str(third.pid), "--net", "--", "python3", "-c", _DHCP_CLIENT],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "listening\n"
+        answer = ["python3", "-c", _DHCP_SERVER, str(third.ipv4)]
+        assert wait_for(
+            lambda: bool(subprocess.run(fabric.in_router(answer), check=True)) and listener.poll() is not None,
+            seconds=5,
+        )
+        assert listener.stdout.read() == "198.18.63.1\n"
+        listener.stdout.close()
+    finally:
+        fabric.filter(third.id, None)
+        third.end()
 
 
 def test_a_dead_machine_is_silent(fabric: Fabric, first: Machine) -> None:
     third = Machine(3)
-    fabric.plug_public(third.id, third.pid, PublicNet(third.ipv4, None))
+    fabric.plug_public(third.id, ProcessEnd(third.pid, "eth0"), PublicNet(third.ipv4, None))
     assert opens(lambda: first.sees(third.ipv4))
     fabric.cut(third.id)
     third.end()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.machines import seed
 from lab.machines.base import FirewallRule, MachineError, MachineSpec, PrivateLink, PublicNet
-from lab.machines.capabilities import bounding_set
-from lab.machines.nodes import NodeImage
+from lab.machines.container import seed
+from lab.machines.container.capabilities import bounding_set
+from lab.machines.platforms import NodeImage
 from lab.machines.records import Record, Records
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SPEC = MachineSpec(
     server_id=3,
     name="server-fsn-1",
     location="fsn1",
+    network_zone="eu-central",
     image="ubuntu-22.04",
     cores=2,
     memory=4,
@@ -35,7 +36,13 @@ SPEC = MachineSpec(
 
 def link(network_id: int, address: str = "10.0.0.2") -> PrivateLink:
     return PrivateLink(
-        network_id, IPv4Network("10.0.0.0/16"), IPv4Address("10.0.0.1"), IPv4Address(address), "86:00:00:00:00:01"
+        network_id=network_id,
+        network_name="net",
+        network=IPv4Network("10.0.0.0/16"),
+        subnet=IPv4Network("10.0.0.0/24"),
+        gateway=IPv4Address("10.0.0.1"),
+        address=IPv4Address(address),
+        mac="86:00:00:00:00:01",
     )
 
 

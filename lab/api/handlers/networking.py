@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from ipaddress import IPv4Address
 
 from lab.api.actions import FailedActionError
@@ -12,6 +14,9 @@ from lab.api.cloud import Cloud
 from lab.api.machines import Readdressing
 from lab.api.models.action import Action
 from lab.api.models.server import PrivateNet, Server
+from lab.machines.base import MachineError
+
+_log = logging.getLogger("lab.api")
 
 
 class NetworkingHandlers:
@@ -46,9 +51,23 @@ class NetworkingHandlers:
             raise FailedActionError("not_found", f"network {net.network} is gone")
         await self._backend.attach(server.id, self._cloud.machines.link(network, net))
 
+    async def _plug_in(self, server: Server, net: PrivateNet) -> None:
+        """As the cloud does it: the action may have ended when the machine has yet to see its interface."""
+        fault = self._cloud.faults.for_interface()
+        if fault is None:
+            await self._plug(server, net)
+        elif not fault.drop:
+            self._cloud.actions.later(fault.delay, partial(self._plug_late, server, net))
+
+    async def _plug_late(self, server: Server, net: PrivateNet) -> None:
+        try:
+            await self._plug(server, net)
+        except (FailedActionError, MachineError) as error:
+            _log.warning("the interface of server %s comes too late: %s", server.id, error)
+
     async def _attach(self, action: Action) -> None:
         server, net = self._place(action)
-        await self._plug(server, net)
+        await self._plug_in(server, net)
         server, net = self._place(action)
         self._replace(server, net.network, net.model_copy(update={"attached": True}))
         await self._cloud.load_balancers.follow()

@@ -6,26 +6,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from lab.machines.base import BootImage, FirewallRule, MachineSpec, PrivateLink, PublicNet
-from lab.machines.container import ContainerMachines
-from lab.machines.nodes import NodeImage
-from lab.machines.watcher import Watcher
+from lab.machines.platforms import Platform
+from lab.machines.recorded import RecordedMachines
 
 
-class ContainerBackend:
-    """Servers as containers. Machines that reboot by themselves come back while this object is open."""
+class ThreadedBackend:
+    """Servers as the platform has them. release: called when the API stops."""
 
-    name = "container"
-
-    def __init__(self, machines: ContainerMachines, node: NodeImage) -> None:
+    def __init__(self, machines: RecordedMachines, platform: Platform, release: Callable[[], None]) -> None:
+        self.name: str = platform.kind
         self._machines = machines
-        self._node = node
-        self._watcher = Watcher(machines)
-        self._watcher.start()
+        self._platform = platform
+        self._release = release
 
     async def boot_image(self, image: str) -> BootImage:
-        return self._node.boots(image)
+        return self._platform.image.boots(image)
 
     async def create(self, spec: MachineSpec) -> None:
         await asyncio.to_thread(self._machines.create, spec)
@@ -70,4 +68,4 @@ class ContainerBackend:
         await asyncio.to_thread(self._machines.resize, spec)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._watcher.stop)
+        await asyncio.to_thread(self._release)

@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from lab.machines.base import MachineError
-from lab.machines.container import ContainerMachines
+from lab.machines.container.machines import ContainerMachines
 
 _log = logging.getLogger("lab.machines")
 _RECONNECT_AFTER = 2.0
