@@ -11,25 +11,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tests.acceptance import figures, report
 from tests.acceptance.rows import Result, Row, judge
-from tests.acceptance.stage import Stage
+from tests.acceptance.stage import Setting, Stage
 
 SUITES = Path(__file__).parent / "suites"
 
 
-def choose(suite: str, groups: Sequence[str], stage: Stage) -> tuple[list[Row], list[Row]]:
-    """The rows to judge, and all rows. Exits with what there is where a name is unknown."""
+def load(suite: str) -> Any:
+    """The module of a suite: rows(stage), and SETTING where its stage is a special one. Exits where there is none."""
     suites = sorted(path.stem for path in SUITES.glob("*.py") if path.stem != "__init__")
     if suite not in suites:
         sys.exit(f"No such suite: {suite}. There are: {', '.join(suites)}.")
-    rows: list[Row] = importlib.import_module(f"tests.acceptance.suites.{suite}").rows(stage)
+    return importlib.import_module(f"tests.acceptance.suites.{suite}")
+
+
+def choose(suite: str, groups: Sequence[str], rows: list[Row]) -> list[Row]:
+    """The rows to judge. Exits with what there is where a name is unknown."""
     known = dict.fromkeys(row.group for row in rows)
     if unknown := set(groups) - known.keys():
         sys.exit(f"No such rows in {suite}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-    return [row for row in rows if not groups or row.group in groups], rows
+    return [row for row in rows if not groups or row.group in groups]
 
 
 def run(rows: Sequence[Row], results: list[Result]) -> None:
@@ -46,8 +50,10 @@ def main(suite: str, *groups: str) -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    stage = Stage(report.say)
-    chosen, rows = choose(suite, groups, stage)
+    module = load(suite)
+    stage = Stage(report.say, getattr(module, "SETTING", Setting()))
+    rows: list[Row] = module.rows(stage)
+    chosen = choose(suite, groups, rows)
     results: list[Result] = []
     try:
         with stage:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +35,15 @@ LAB = {
 # What would lead elsewhere, or change how playbooks are run.
 FOREIGN = re.compile(r"HCLOUD_|ANSIBLE_|MOLECULE_|LAB_(?!CACHE$|NODE_BASE$)")
 
+
+@dataclass(frozen=True)
+class Setting:
+    """What a suite plays on. machines: what servers are. variables: extra variables of every playbook."""
+
+    machines: str = "container"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
 # How far the main job has been done: what to play to come from each level to the next.
 PARTS = {
     "nothing": (),
@@ -55,10 +65,11 @@ class Stage:
     whatever has happened.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], setting: Setting) -> None:
         for name in [name for name in os.environ if FOREIGN.match(name)]:
             del os.environ[name]
-        os.environ |= LAB
+        os.environ |= LAB | {"LAB_MACHINES": setting.machines}
+        self.variables = setting.variables
         self.settings = Settings.from_environment()
         self.state = self.settings.state
         self.api = Api(self.settings.endpoint, self.settings.token)
@@ -95,7 +106,12 @@ class Stage:
 
     def servers(self) -> list[dict[str, Any]]:
         """The servers as ``lab status`` tells of them."""
-        told: list[dict[str, Any]] = json.loads(self.lab("status", "--json"))["servers"]
+        told: list[dict[str, Any]] = self.status()["servers"]
+        return told
+
+    def status(self) -> dict[str, Any]:
+        """All that ``lab status`` tells."""
+        told: dict[str, Any] = json.loads(self.lab("status", "--json"))
         return told
 
     def on(self, server: str, command: str) -> str:
@@ -115,7 +131,7 @@ class Stage:
             project=PROJECT,
             environment={**self.environment(), **(environment or {})},
             log=self.state / "logs" / f"{Path(name).stem}.jsonl",
-            arguments=("--extra-vars", json.dumps(variables or {})),
+            arguments=("--extra-vars", json.dumps({**self.variables, **(variables or {})})),
         )
 
     def provision(self, environment: Mapping[str, str]) -> Run:
@@ -127,6 +143,13 @@ class Stage:
         """End the API at once, as kill -9 does; its state stays, and so do the machines."""
         for pid in Daemon(f"lab-{self.settings.name}", "api", Path(os.devnull)).pids():
             os.kill(pid, signal.SIGKILL)
+
+    def kill(self, server: str) -> None:
+        """Cut a server's power; start_server brings it back."""
+        self.lab("kill", server)
+
+    def start_server(self, server: str) -> None:
+        self.lab("start", server)
 
     def start_api(self) -> None:
         """Bring up what of the lab is down."""
