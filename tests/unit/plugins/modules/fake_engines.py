@@ -33,13 +33,26 @@ def refusal(explanation: str, status_code: int = 500) -> APIError:
     return APIError("refused", response=Answer(status_code), explanation=explanation)
 
 
+def network(name: str, options: dict[str, str] | None = None, **over: Any) -> dict[str, Any]:
+    """An overlay network as the API lists it once Swarm has allocated it, an ingress network unless told otherwise."""
+    options = {"com.docker.network.driver.overlay.vxlanid_list": "4096", **(options or {})}
+    given = {"Id": f"id-{name}", "Name": name, "Scope": "swarm", "Driver": "overlay", "Ingress": True, "Labels": {}}
+    return {**given, "Options": options, **over}
+
+
 class Cluster:
-    """A swarm: its nodes as the API lists them, and the changes still under way."""
+    """A swarm: its nodes and networks as the API lists them, and the changes still under way.
+
+    torn_down: networks that the swarm has no more and its engines still list.
+    """
 
     def __init__(self, cluster_id: str = "C1") -> None:
         self.id = cluster_id
         self.nodes: dict[str, dict[str, Any]] = {}
         self.tasks: list[dict[str, Any]] = []
+        self.services: list[dict[str, Any]] = []
+        self.networks = [network("app", Ingress=False), network("ingress")]
+        self.torn_down: list[dict[str, Any]] = []
         self.error = ""
         self.pool = ["10.0.0.0/8"]
         self.subnet_size = 24
@@ -93,6 +106,7 @@ class Engine:
         self.error = ""
         self.known: dict[str, Cluster] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.asked: list[str] = []
 
     @property
     def id(self) -> str:
@@ -180,3 +194,37 @@ class Engine:
     def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
         self.member().look()
         return [task for task in self.member().tasks if task["NodeID"] == filters["node"]]
+
+    def services(self) -> list[dict[str, Any]]:
+        self.asked.append("services")
+        return copy.deepcopy(self.member().services)
+
+    def networks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        self.asked.append("networks")
+        cluster = self.member()
+        cluster.look()
+        listed = [*cluster.networks, *cluster.torn_down]
+        return [copy.deepcopy(item) for item in listed if item["Scope"] == filters["scope"]]
+
+    def remove_network(self, net_id: str) -> None:
+        self.calls.append(("remove_network", {"id": net_id}))
+        cluster = self.member()
+        gone = [item for item in cluster.networks if item["Id"] == net_id]
+        if not gone:
+            raise refusal(f"network {net_id} not found", 404)
+        cluster.networks.remove(gone[0])
+        cluster.torn_down += gone
+        cluster.happen_later(cluster.torn_down.clear)
+
+    def create_network(self, name: str, **options: Any) -> dict[str, Any]:
+        self.calls.append(("create_network", {"name": name, **options}))
+        cluster = self.member()
+        cluster.look()
+        if any(item["Name"] == name for item in cluster.torn_down):
+            raise refusal(f"network with name {name} already exists", 409)
+        if any(item["Ingress"] for item in cluster.networks):
+            raise refusal("rpc error: code = AlreadyExists desc = ingress network (id-ingress) is already present")
+        made = network(name, options["options"], Id=f"id-{name}-new", Labels=options["labels"] or {})
+        cluster.networks.append({**made, "Driver": "", "Options": None})
+        cluster.happen_later(lambda: cluster.networks[-1].update(made))
+        return {"Id": made["Id"], "Warning": ""}
