@@ -77,6 +77,7 @@ STAGES = (
     Stage("apps", "code", ("pytest tests/apps",)),
     Stage("lab", "code", ("pytest tests/lab",)),
     Stage("contract", "code", ("pytest -n 3 --dist worksteal tests/contract",)),
+    Stage("machines", "code", ("pytest tests/machines",)),
     Stage("sanity", "code", ("python scripts/collection.py sanity", "python scripts/collection.py units")),
     Stage("package", "code", ("python scripts/collection.py package",)),
 )
