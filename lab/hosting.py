@@ -30,6 +30,7 @@ from lab.machines.vm.qemu import DiskImage
 
 _PLATFORM = TypeAdapter(Platform)
 _DEFAULT: Kind = "container"
+KVM_DEVICE = Path("/dev/kvm")
 
 Say = Callable[[str], None]
 
@@ -122,13 +123,13 @@ class Hosting:
     def _choose(self, client: docker.DockerClient, say: Say) -> Platform:
         """Virtual machines where they run at the speed of the processor, containers elsewhere."""
         reason = _not_emulated()
-        if not reason and Path("/dev/kvm").exists():
+        if not reason and KVM_DEVICE.exists():
             image = disks.disk(client, self._settings, bases.node(client, self._settings, "vm", say), say)
             attempt = emulation.boots("kvm", DiskImage(Path(image.reference)), self._settings.cache, say)
             if attempt.emulation is not None:
                 return Platform("vm", "LAB_MACHINES is auto, and KVM works here", image, attempt.emulation)
             reason = attempt.reason
-        why = f"LAB_MACHINES is auto, and KVM does not work here: {reason or 'there is no /dev/kvm'}"
+        why = f"LAB_MACHINES is auto, and KVM does not work here: {reason or f'there is no {KVM_DEVICE}'}"
         return self._containers(client, why, say)
 
     def _containers(self, client: docker.DockerClient, why: str, say: Say) -> Platform:
