@@ -55,17 +55,19 @@ def main(suite: str, *groups: str) -> int:
     rows: list[Row] = module.rows(stage)
     chosen = choose(suite, groups, rows)
     results: list[Result] = []
+    stopped = False
     try:
         with stage:
             run(chosen, results)
     except KeyboardInterrupt:
-        report.close(results)
-        print("stopped before the end")
-        return 128 + signal.SIGINT
+        stopped = True
     report.close(results)
     report.save(results, figures.RESULTS.with_name(f"{suite}.json"), rows)
     if suite == figures.RESULTS.stem:
         figures.publish()
+    if stopped:
+        print("stopped before the end")
+        return 128 + signal.SIGINT
     failing = sum(result.verdict.fails for result in results)
     print(f"\n{len(results) - failing} of {len(results)} rows hold")
     return 1 if failing else 0
