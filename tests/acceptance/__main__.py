@@ -62,9 +62,8 @@ def main(suite: str, *groups: str) -> int:
     except KeyboardInterrupt:
         stopped = True
     report.close(results)
-    report.save(results, figures.RESULTS.with_name(f"{suite}.json"), rows)
-    if suite == figures.RESULTS.stem:
-        figures.publish()
+    report.save(results, figures.RESULTS / f"{suite}.json", rows)
+    figures.publish()
     if stopped:
         print("stopped before the end")
         return 128 + signal.SIGINT

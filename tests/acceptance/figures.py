@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Puts the figures of the suite ``cloud`` into the documentation: ``python -m tests.acceptance.figures``.
+"""Puts the figures of suites into the documentation: ``python -m tests.acceptance.figures``.
 
 With ``--check`` it only tells which files show others.
 """
@@ -17,38 +17,49 @@ from typing import Any
 from lab.config import PROJECT
 from tests.acceptance import faults, scale
 
-RESULTS = PROJECT / "bench" / "results" / "cloud.json"
+RESULTS = PROJECT / "bench" / "results"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
-BEGIN, END = "<!-- figures of cloud.json: begin -->", "<!-- figures of cloud.json: end -->"
+# The suites whose figures the page shows, between marks of their own.
+SHOWN = ("cloud", "machines")
 
 Row = Mapping[str, Any]
 
 
 def publish() -> None:
-    """Write the section of the page, and the plot that it shows."""
-    document = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(page(document), encoding="utf-8")
-    for row in _scale_row(document):
+    """Write the sections of the page, and the plot that it shows."""
+    documents = _documents()
+    PAGE.write_text(page(documents), encoding="utf-8")
+    for row in _scale_row(documents):
         draw(row, PLOT)
 
 
 def out_of_date() -> list[Path]:
     """The files that show other figures than the last ones."""
-    document = json.loads(RESULTS.read_text(encoding="utf-8"))
-    old = [] if PAGE.read_text(encoding="utf-8") == page(document) else [PAGE]
+    documents = _documents()
+    old = [] if PAGE.read_text(encoding="utf-8") == page(documents) else [PAGE]
     plot = PLOT.read_text(encoding="utf-8") if PLOT.exists() else ""
-    return old + [PLOT for row in _scale_row(document) if row["at"]["date"] not in plot]
+    return old + [PLOT for row in _scale_row(documents) if row["at"]["date"] not in plot]
 
 
-def _scale_row(document: Mapping[str, Any]) -> list[Row]:
-    return [row for row in document["rows"] if row["row"] == scale.NAME]
+def _documents() -> dict[str, Any]:
+    """The last figures of each suite that has been measured."""
+    files = {suite: RESULTS / f"{suite}.json" for suite in SHOWN}
+    return {suite: json.loads(file.read_text(encoding="utf-8")) for suite, file in files.items() if file.exists()}
 
 
-def page(document: Mapping[str, Any]) -> str:
+def _scale_row(documents: Mapping[str, Any]) -> list[Row]:
+    return [row for document in documents.values() for row in document["rows"] if row["row"] == scale.NAME]
+
+
+def page(documents: Mapping[str, Any]) -> str:
     """The page as it is, with these figures in it."""
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{head}{BEGIN}\n{section(document)}\n{END}{rest.partition(END)[2]}"
+    text = PAGE.read_text(encoding="utf-8")
+    for suite, document in documents.items():
+        begin, end = (f"<!-- figures of {suite}.json: {mark} -->" for mark in ("begin", "end"))
+        head, _, rest = text.partition(begin)
+        text = f"{head}{begin}\n{section(document)}\n{end}{rest.partition(end)[2]}"
+    return text
 
 
 def section(document: Mapping[str, Any]) -> str:
@@ -126,4 +137,4 @@ if __name__ == "__main__":
     if "--check" not in sys.argv:
         publish()
     elif old := out_of_date():
-        sys.exit(f"{', '.join(map(str, old))}: not the figures of {RESULTS}. Run python -m tests.acceptance.figures.")
+        sys.exit(f"{', '.join(map(str, old))}: not the figures in {RESULTS}. Run python -m tests.acceptance.figures.")
