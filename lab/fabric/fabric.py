@@ -170,9 +170,8 @@ class Fabric:
     def unplug(self, server_id: int, network_id: int | None) -> None:
         """Pull a machine's cable: a private network's, or the public one (None)."""
         place = self.router if network_id is None else self.private_namespace(network_id)
-        end = rules.cable(server_id)
-        if place in namespaces(self.prefix) and end in links(place):
-            ip(place, [f"link del {end}"])
+        if place in namespaces(self.prefix):
+            _discard(place, rules.cable(server_id))
 
     def filter(self, server_id: int, firewall: tuple[FirewallRule, ...] | None) -> None:
         """Enforce a cloud firewall on the public cable; None removes it."""
@@ -237,8 +236,7 @@ class Fabric:
 
     def _lay(self, place: str, end: str, machine: CableEnd) -> None:
         """A fresh cable from a namespace into a machine; one that is there already is replaced."""
-        if end in links(place):
-            ip(place, [f"link del {end}"])
+        _discard(place, end)
         machine.lay(place, end)
 
     @staticmethod
@@ -246,6 +244,17 @@ class Fabric:
         routes = ip_query(None, f"-{version}", "route", "show", "table", "all")
         destinations = ((route.get("dev", route.get("type", "a route")), route["dst"]) for route in routes)
         return [(device, ip_network(dst)) for device, dst in destinations if dst != "default"]
+
+
+def _discard(place: str, end: str) -> None:
+    """Remove a cable, if it is there. That of a machine that has just ended may vanish by itself at any moment."""
+    if end not in links(place):
+        return
+    try:
+        ip(place, [f"link del {end}"])
+    except FabricError:
+        if end in links(place):
+            raise
 
 
 def _void(*destinations: object) -> list[str]:
