@@ -128,6 +128,10 @@ def self_signed(*names: str) -> dict[str, str]:
     }
 
 
+# Seconds that a busy machine may take to answer.
+PATIENCE = 60
+
+
 class RecordingMachines(NoMachines):
     """No machines, but a record of what was asked of them. ``refuse`` makes a method fail with a message."""
 
@@ -185,8 +189,9 @@ class Api:
         self.root = f"http://127.0.0.1:{settings.port}"
         self.endpoint = f"{self.root}/v1"
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        self.http = httpx.Client(base_url=self.endpoint, headers=headers, event_hooks={"response": [self._check_httpx]})
-        self.lab = httpx.Client(base_url=f"{self.root}/_lab", headers=headers)
+        hooks = {"response": [self._check_httpx]}
+        self.http = httpx.Client(base_url=self.endpoint, headers=headers, event_hooks=hooks, timeout=PATIENCE)
+        self.lab = httpx.Client(base_url=f"{self.root}/_lab", headers=headers, timeout=PATIENCE)
         self.sdk = Client(TOKEN, api_endpoint=self.endpoint, poll_interval=0.02)
         self.sdk._client._session.hooks["response"].append(self._check_requests)
         self.sdk._client._retry_interval_func = constant_backoff_function(0.02)

@@ -18,7 +18,7 @@ from lab.api.ratelimit import RateLimit
 
 @pytest.mark.parametrize("path", ["/health", "/requests", "/faults"])
 def test_needs_the_token(api: Any, path: str) -> None:
-    assert httpx.get(f"{api.root}/_lab{path}").status_code == 401
+    assert httpx.get(f"{api.root}/_lab{path}", timeout=60).status_code == 401
     assert api.lab.get(path).status_code == 200
 
 
@@ -84,7 +84,7 @@ def test_a_connection_can_end_without_an_answer(api: Any, when: str, made: list[
 def test_dropped_connections_leave_the_others_alone(api: Any) -> None:
     api.do("GET", "/locations")
     api.lab.put("/faults", json=[{"path": "/servers", "drop": True}])
-    with httpx.Client(base_url=api.endpoint, headers=api.http.headers) as other:
+    with httpx.Client(base_url=api.endpoint, headers=api.http.headers, timeout=60) as other:
         for _ in range(3):
             with pytest.raises(httpx.TransportError):
                 other.get("/servers")
