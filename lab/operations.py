@@ -285,7 +285,7 @@ class Lab:
         state = self.settings.state
         for folder in ("machines", "registry", "inventory", "ssh"):
             shutil.rmtree(state / folder, ignore_errors=True)
-        for file in (*state.glob("api.sqlite*"), state / "token"):
+        for file in (*state.glob("api.sqlite*"), state / "token", state / "known_hosts"):
             file.unlink(missing_ok=True)
         self.hosting.forget()
 

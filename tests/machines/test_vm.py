@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="virtual machines are made for x86_64"),
 ]
 
+ROOT = Path(__file__).parents[2]
 SECONDS_TO_BOOT = 600
 TOKEN = "token-of-the-lab-of-virtual-machines"
 USER_DATA = """#cloud-config
@@ -57,7 +58,7 @@ class Lab:
         self.cloud = hcloud.Client(token=TOKEN, api_endpoint="http://127.0.0.1:8457/v1", poll_interval=0.2)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(__file__).parents[2] / ".venv/bin/lab"), *arguments]
+        command = [str(ROOT / ".venv/bin/lab"), *arguments]
         return subprocess.run(command, env=self._environment, text=True, capture_output=True, check=False)
 
     def do(self, *arguments: str) -> str:
@@ -79,8 +80,9 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(tmp_path_factory.mktemp("lab"))
+def lab() -> Iterator[Lab]:
+    """In a folder that the next run finds again, so that it clears away what an interrupted one has left."""
+    lab = Lab(ROOT / ".lab" / "vmtest")
     lab.do("down")
     lab.do("up")
     yield lab
