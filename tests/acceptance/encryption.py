@@ -106,7 +106,7 @@ def _listen_to_a_vote(stage: Stage) -> dict[str, Any]:
         sender, other = list(private)[:2]
         stage.on(sender, f"curl --silent --output /dev/null http://{private[other]}:{PORTS['vote']}/?{control}")
         votes.cast(addresses[through], voter, "a")
-        counted = wait_for(partial(_shows, addresses[through], wanted), seconds=60)
+        counted = wait_for(partial(votes.shows, addresses[through], wanted), seconds=60)
     if not counted:
         raise StageError("the vote that was listened to is not counted")
     return {
@@ -115,7 +115,3 @@ def _listen_to_a_vote(stage: Stage) -> dict[str, Any]:
         "esp": capture.packets("esp"),
         "vxlan": capture.packets("udp port 4789"),
     }
-
-
-def _shows(address: str, wanted: dict[str, int]) -> bool:
-    return votes.totals(address) == wanted

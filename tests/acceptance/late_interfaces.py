@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import yaml
 
+from lab.playbook import Run
 from tests.acceptance.fleets import BLUEPRINT
 from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage
@@ -58,5 +59,5 @@ def judge(stage: Stage) -> Finding:
     return Finding(figure, problems, data=data)
 
 
-def _failures(run: object) -> str:
-    return "; ".join(map(str, getattr(run, "failures", [])))
+def _failures(run: Run) -> str:
+    return "; ".join(map(str, run.failures))

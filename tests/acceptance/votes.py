@@ -48,10 +48,11 @@ def pairs_counted(addresses: Mapping[str, str]) -> list[str]:
         wanted[choice] += 1
         cast(address, f"acceptance-{through}", choice)
         for seen_on, other in addresses.items():
-            if wait_for(partial(_shows, other, wanted), seconds=SECONDS_UNTIL_COUNTED):
+            if wait_for(partial(shows, other, wanted), seconds=SECONDS_UNTIL_COUNTED):
                 counted.append(f"{through} > {seen_on}")
     return counted
 
 
-def _shows(address: str, wanted: Mapping[str, int]) -> bool:
+def shows(address: str, wanted: Mapping[str, int]) -> bool:
+    """Whether a node's result page shows exactly these totals."""
     return totals(address) == wanted
