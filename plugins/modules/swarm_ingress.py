@@ -126,23 +126,26 @@ done:
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _ingress, _kernel, _nodes, _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import (
+    _engine_module,
+    _ingress,
+    _kernel,
+    _nodes,
+    _swarm,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import (
-    DOCKER_ARGUMENTS,
     EngineError,
     connect,
     engine_errors,
 )
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step, diff, summary
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step, diff, summary
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 
 if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
     from docker import APIClient
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    **DOCKER_ARGUMENTS,
     "mtu": {"type": "int"},
     "encrypted": {"type": "bool"},
     "when_used": {"type": "str", "choices": ["refuse", "keep"], "default": "refuse"},
@@ -279,13 +282,7 @@ def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    done: list[Step] = []
-    try:
-        result = converge(module, done)
-    except (EngineError, Refused) as error:
-        module.fail_json(msg=str(error), changed=bool(done), done=summary(done))
-    module.exit_json(**result)
+    _engine_module.run(ARGUMENTS, converge)
 
 
 if __name__ == "__main__":

@@ -153,11 +153,8 @@ done:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _engine_module, _swarm
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import (
-    DOCKER_ARGUMENTS,
     EngineError,
     connect,
     engine_errors,
@@ -174,10 +171,10 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import h
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ansible.module_utils.basic import AnsibleModule
     from docker import APIClient
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    **DOCKER_ARGUMENTS,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
     "initialize": {"type": "bool", "default": False},
@@ -308,13 +305,7 @@ def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    done: list[Step] = []
-    try:
-        result = converge(module, done)
-    except (EngineError, Refused) as error:
-        module.fail_json(msg=str(error), changed=bool(done), done=summary(done))
-    module.exit_json(**result)
+    _engine_module.run(ARGUMENTS, converge)
 
 
 if __name__ == "__main__":

@@ -137,25 +137,22 @@ done:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _nodes, _quorum, _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _engine_module, _nodes, _quorum, _swarm
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import (
-    DOCKER_ARGUMENTS,
     EngineError,
     connect,
     engine_errors,
 )
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step, diff, summary
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step, diff, summary
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ansible.module_utils.basic import AnsibleModule
     from docker import APIClient
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    **DOCKER_ARGUMENTS,
     "nodes": {
         "type": "list",
         "elements": "dict",
@@ -321,13 +318,7 @@ def plan_for_check(wishes: Sequence[_nodes.Wish], swarm: _swarm.Swarm, rules: _n
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    done: list[Step] = []
-    try:
-        result = converge(module, done)
-    except (EngineError, Refused) as error:
-        module.fail_json(msg=str(error), changed=bool(done), done=summary(done))
-    module.exit_json(**result)
+    _engine_module.run(ARGUMENTS, converge)
 
 
 if __name__ == "__main__":
