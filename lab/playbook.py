@@ -36,13 +36,14 @@ class Run:
     phases: seconds by phase, in order; a phase is what stands before the colon in the names of plays.
     hosts: Ansible's recap by host ("ok", "changed", "failures", ...).
     failures: the tasks that failed for good, in order; what a rescue took care of is not among them.
-    reports: what ``debug`` tasks said, by task name.
+    reports: what ``debug`` tasks said, by task name. warnings: what modules warned about.
     """
 
     phases: dict[str, float] = field(default_factory=dict)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     reports: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     exit_code: int = 0
 
     @property
@@ -54,7 +55,7 @@ class Run:
         return sum(self.phases.values())
 
 
-def _ignore(_phase: str, _task: str) -> None:
+def ignore(_phase: str, _task: str) -> None:
     """Progress that nobody watches."""
 
 
@@ -65,7 +66,7 @@ def run(
     environment: Mapping[str, str],
     log: Path,
     arguments: tuple[str, ...] = (),
-    progress: Callable[[str, str], None] = _ignore,
+    progress: Callable[[str, str], None] = ignore,
 ) -> Run:
     """Run a playbook in the project's environment; every event goes to ``log``, one JSON document a line.
 
@@ -133,6 +134,7 @@ def _take(event: dict[str, Any], run_: Run, clock: _Clock, progress: Callable[[s
         ]
     elif kind == "v2_runner_on_ok":
         for result in event["hosts"].values():
+            run_.warnings += map(str, result.get("warnings") or ())
             if result.get("action", "").endswith("debug"):
                 run_.reports.setdefault(event["task"]["name"], []).append(result.get("msg"))
 

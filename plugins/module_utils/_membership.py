@@ -16,6 +16,9 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _quorum
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._swarm import Swarm, check_health, host_of
 
+ELECTION = 30
+"""Seconds to give an election at least; one try takes 10 to 19 unless the engines are set otherwise."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -25,14 +28,17 @@ class Wanted:
     role: str = "worker"
     initialize: bool = False
     force: bool = False
+    force_new_cluster: bool = False
     advertise_addr: str | None = None
     listen_addr: str = "0.0.0.0:2377"
     data_path_addr: str | None = None
     default_addr_pool: tuple[str, ...] = ()
     subnet_size: int | None = None
     join_token: str | None = None
+    unlock_key: str | None = None
     remote_addrs: tuple[str, ...] = ()
     cluster_id: str | None = None
+    wait_timeout: int = 120
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Wanted:
@@ -50,30 +56,29 @@ class Wanted:
         return tuple(address for address in self.remote_addrs if host_of(address) != own)
 
 
-def plan(wanted: Wanted, swarm: Swarm) -> list[Step]:
-    """The steps from what the engine is to what is wanted. Verbs: initialise, join, demote, leave.
+def plan(wanted: Wanted, swarm: Swarm, encrypted: bool = False) -> list[Step]:
+    """The steps from what the engine is to what is wanted. Verbs: initialise, join, demote, leave, unlock, recover.
 
+    What a locked engine is a member of cannot be seen: after the step unlock, which then stands alone, plan anew.
+    encrypted: whether the node's own key on disk is, as autolock leaves it; only for force_new_cluster.
     Raises Refused where a step would split, mix or break a swarm; the message names the option and the way out.
     """
+    if wanted.force_new_cluster:
+        _check_recovery_asked(wanted, swarm)
+    if swarm.state == "locked" and wanted.unlock_key:
+        states, payload = ({"state": "locked"}, {"state": "active"}), {"key": wanted.unlock_key}
+        return [Step("unlock", "swarm", f"of {swarm.node_name}", *states, payload=payload)]
     if wanted.state == "absent":
         return _leave(wanted, swarm)
     if swarm.state == "inactive":
         return [_enter(wanted, swarm)]
     if not swarm.admitted:
         return [_give_up(swarm), _enter(wanted, swarm)]
-    check_health(swarm)
-    _check_cluster(wanted, swarm)
-    if swarm.role != wanted.role:
-        raise Refused(
-            f"{swarm.node_name} is a {swarm.role} of its swarm and the option role asks for {wanted.role}: "
-            "roles are changed by swarm_nodes, on a manager."
-        )
-    if _is_address(wanted.advertise_addr) and swarm.node_address != host_of(wanted.advertise_addr or ""):
-        raise Refused(
-            f"{swarm.node_name} advertises {swarm.node_address} and advertise_addr asks for {wanted.advertise_addr}; a "
-            "member cannot change it. Correct advertise_addr, or let the node leave (state absent) and join again."
-        )
-    return []
+    recovers = wanted.force_new_cluster and _without_leader(swarm)
+    if not recovers:
+        _check_health(swarm)
+    _check_member(wanted, swarm)
+    return [_recovery(wanted, swarm, encrypted)] if recovers else []
 
 
 def remarks(wanted: Wanted, swarm: Swarm) -> list[str]:
@@ -105,6 +110,15 @@ def check_joined(wanted: Wanted, swarm: Swarm) -> None:
         )
 
 
+def check_recovered(cluster_id: str | None, swarm: Swarm) -> None:
+    """Refuse a recovery that led into another cluster than the one, if known, that was to be rebuilt."""
+    if cluster_id not in (None, swarm.cluster_id):
+        raise Refused(
+            f"{swarm.node_name} is in cluster {swarm.cluster_id} after the recovery of {cluster_id}. Let no other node "
+            "join it: see the engine's log, and restore its folder swarm (below its data root) from a backup."
+        )
+
+
 def _enter(wanted: Wanted, swarm: Swarm) -> Step:
     """The step that brings an engine without a swarm into one: join wherever one is named, else initialise."""
     after = {"state": "active", "role": wanted.role}
@@ -131,6 +145,74 @@ def _enter(wanted: Wanted, swarm: Swarm) -> Step:
         after["default_addr_pool"] = ", ".join(wanted.default_addr_pool)
     note = f"on {wanted.advertise_addr}" if wanted.advertise_addr else ""
     return Step("initialise", "swarm", f"of {swarm.node_name}", {"state": swarm.state}, after, note)
+
+
+def _check_recovery_asked(wanted: Wanted, swarm: Swarm) -> None:
+    """Refuse force_new_cluster where it cannot mean what it says."""
+    if wanted.state == "absent":
+        raise Refused("force_new_cluster rebuilds a swarm and state absent leaves it: set one of them only.")
+    if swarm.state == "inactive" or swarm.role == "worker" or not swarm.admitted:
+        raise Refused(
+            f"{swarm.node_name} is {'a worker' if swarm.role == 'worker' else 'in no swarm'} and holds nothing that "
+            "force_new_cluster could rebuild a swarm from: set it on a manager that is left."
+        )
+    if wanted.wait_timeout < ELECTION:
+        raise Refused(
+            f"wait_timeout is {wanted.wait_timeout} and must be at least {ELECTION} with force_new_cluster, because "
+            "managers without a leader may be about to elect one."
+        )
+
+
+def _check_member(wanted: Wanted, swarm: Swarm) -> None:
+    """Refuse a member of another cluster, role or address than asked for."""
+    _check_cluster(wanted, swarm)
+    role = "manager" if swarm.manager else swarm.role
+    if role != wanted.role:
+        raise Refused(
+            f"{swarm.node_name} is a {role} of its swarm and the option role asks for {wanted.role}: "
+            "roles are changed by swarm_nodes, on a manager."
+        )
+    if _is_address(wanted.advertise_addr) and swarm.node_address != host_of(wanted.advertise_addr or ""):
+        raise Refused(
+            f"{swarm.node_name} advertises {swarm.node_address} and advertise_addr asks for {wanted.advertise_addr}; a "
+            "member cannot change it. Correct advertise_addr, or let the node leave (state absent) and join again."
+        )
+
+
+def _recovery(wanted: Wanted, swarm: Swarm, encrypted: bool) -> Step:
+    """The step that makes a manager without a leader the only one of its swarm."""
+    if not _is_address(wanted.advertise_addr):
+        raise Refused(
+            f"force_new_cluster needs advertise_addr as an IP address, because the swarm only comes back at the one "
+            f"that it knows: set it to {swarm.node_address}, if that is still this node's."
+        )
+    if encrypted:
+        raise Refused(
+            f"The swarm on {swarm.node_name} has autolock on, and Docker cannot rebuild such a swarm: the engine would "
+            "drop out of it (https://github.com/moby/moby/issues/36852). Bring enough managers back for a majority. "
+            "Where they are gone for good, begin a new swarm (swarm_member with state absent and force: true, then "
+            "initialize: true) and deploy the stacks and their data again."
+        )
+    before = {"leader": None, "error": swarm.error}
+    after = {"leader": swarm.node_name, "managers": 1}
+    note = f"from {swarm.node_name} alone, on {wanted.advertise_addr}"
+    return Step("recover", "swarm", swarm.cluster_id or f"of {swarm.node_name}", before, after, note)
+
+
+def _without_leader(swarm: Swarm) -> bool:
+    """Whether a manager has none, be it active or, since its engine restarted, on its way to be."""
+    return swarm.leaderless or (swarm.state == "pending" and swarm.manager and bool(swarm.error))
+
+
+def _check_health(swarm: Swarm) -> None:
+    """As every module refuses it, but here a locked engine can be helped."""
+    if swarm.state == "locked":
+        raise Refused(
+            f"The swarm on {swarm.node_name} is locked since its engine restarted: set unlock_key to the swarm's "
+            "unlock key, which a manager that is not locked tells (swarm_info with include_unlock_key, or docker swarm "
+            "unlock-key), then run this again."
+        )
+    check_health(swarm)
 
 
 def _check_cluster(wanted: Wanted, swarm: Swarm) -> None:
@@ -164,7 +246,7 @@ def _leave(wanted: Wanted, swarm: Swarm) -> list[Step]:
     if swarm.role == "worker":
         return [leave]
     try:
-        check_health(swarm)
+        _check_health(swarm)
         _quorum.check_demotion(swarm.nodes, swarm.this_node)
     except Refused as reason:
         if wanted.force:

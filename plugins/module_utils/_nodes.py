@@ -106,9 +106,32 @@ def settled(wishes: Iterable[Wish], swarm: Swarm) -> bool:
     return True
 
 
+def unfinished(wishes: Iterable[Wish], nodes: Iterable[Node]) -> list[Node]:
+    """Nodes that an earlier run has given the role that is wanted, and that do not act on it yet."""
+    wanted = {(wish.name, wish.role) for wish in wishes}
+    return [node for node in nodes if wanted & {(node.name, node.role), (node.id, node.role)} and _between_roles(node)]
+
+
+def to_be_drained(wishes: Iterable[Wish], nodes: Iterable[Node]) -> list[Node]:
+    """The live nodes that shall be drained; a dead one can neither stop its tasks nor lose them to others."""
+    names = {wish.name for wish in wishes if wish.availability == "drain"}
+    return [node for node in nodes if names & {node.name, node.id} and node.status == "ready"]
+
+
 def _between_roles(node: Node) -> bool:
     """Whether the node has been promoted or demoted and does not act on it yet."""
     return node.votes if node.role == "worker" else node.status == "ready" and not node.votes
+
+
+def changed_spec(step: Step, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of a node as a step of the verb update leaves it."""
+    wanted = dict(step.payload["set"])
+    labels = {**(spec.get("Labels") or {}), **wanted.pop("Labels", {})}
+    return {
+        **spec,
+        **wanted,
+        "Labels": {key: value for key, value in labels.items() if key not in step.payload["drop"]},
+    }
 
 
 def awaited(wish: Wish) -> Step:
@@ -151,10 +174,7 @@ def _resolve(wishes: Sequence[Wish], nodes: Sequence[Node]) -> list[tuple[Wish, 
     """Each wish with the node it means; an absent name that several dead nodes carry means all of them."""
     missing = unknown(wishes, nodes)
     if missing:
-        raise Refused(
-            f"No node of this swarm is called {', '.join(wish.name for wish in missing)}. "
-            f"Known nodes: {', '.join(sorted(node.name for node in nodes))}."
-        )
+        raise Refused(_no_such_node((wish.name for wish in missing), nodes))
     targets: list[tuple[Wish, Node]] = []
     for wish in wishes:
         for node in _meant(wish, nodes):
@@ -166,17 +186,36 @@ def _resolve(wishes: Sequence[Wish], nodes: Sequence[Node]) -> list[tuple[Wish, 
 
 def _meant(wish: Wish, nodes: Sequence[Node]) -> list[Node]:
     """The nodes a wish is about: the live one of its name, or all where they shall go and none is alive."""
-    found = [node for node in nodes if wish.name in (node.name, node.id)]
-    live = [node for node in found if node.status == "ready"]
-    if len(found) <= 1 or (wish.state == "absent" and not live):
+    found = _called(wish.name, nodes)
+    if wish.state == "absent" and all(node.status != "ready" for node in found):
         return found
+    return [named(wish.name, nodes)]
+
+
+def named(name: str, nodes: Sequence[Node]) -> Node:
+    """The node with the name or ID; of several with the name, the only one that is up. Raises Refused."""
+    found = _called(name, nodes)
+    live = [node for node in found if node.status == "ready"]
+    if not found:
+        raise Refused(_no_such_node([name], nodes))
+    if len(found) == 1:
+        return found[0]
     if len(live) == 1:
-        return live
+        return live[0]
     listed = "; ".join(f"{node.id} at {node.address or 'an unknown address'}, {node.status}" for node in found)
     raise Refused(
-        f"{len(found)} nodes are called {wish.name} and {len(live)} of them are up ({listed}): which one is meant? "
+        f"{len(found)} nodes are called {name} and {len(live)} of them are up ({listed}): which one is meant? "
         "Write the ID in place of the name, or give the machines different host names."
     )
+
+
+def _called(name: str, nodes: Iterable[Node]) -> list[Node]:
+    return [node for node in nodes if name in (node.name, node.id)]
+
+
+def _no_such_node(names: Iterable[str], nodes: Iterable[Node]) -> str:
+    known = ", ".join(sorted(node.name for node in nodes))
+    return f"No node of this swarm is called {', '.join(names)}. Known nodes: {known}."
 
 
 def _wanted_labels(wish: Wish, node: Node, dead: Sequence[Node], mode: str) -> dict[str, str]:
@@ -214,7 +253,8 @@ def _managers_and_removals(
 ) -> list[Step]:
     """Dead managers first, since that only widens the margin; then new ones, then those that step down.
 
-    Every change is checked against the managers as the changes before it will have left them.
+    The leader is the last of them, so that there is one election and not one for each. Every change is checked
+    against the managers as the changes before it will have left them.
     """
     managers = {node.id: node for node in nodes}
     leaving = [node for node in gone if node.votes or node.role == "manager"]
@@ -226,10 +266,11 @@ def _managers_and_removals(
     ]
     for node in promoted:
         _quorum.check_promotion(node)
-        managers[node.id] = replace(node, reachability="reachable")
+        managers[node.id] = replace(node, role="manager", reachability="reachable")
         note = _quorum.spare(sum(other.votes for other in managers.values()))
         steps.append(Step("promote", "node", node.name, {"role": "worker"}, {"role": "manager"}, note, {"id": node.id}))
-    return steps + [_demotion(managers, node, this_node) for node in demoted if node.reachable]
+    stepping_down = sorted((node for node in demoted if node.reachable), key=lambda node: node.leader)
+    return steps + [_demotion(managers, node, this_node) for node in stepping_down]
 
 
 def _demotion(managers: dict[str, Node], node: Node, this_node: str) -> Step:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _CONSTRAINT = re.compile(r"\s*(?P<key>[^=!\s]+)\s*(?P<operator>==|!=)\s*(?P<value>.+?)\s*")
 
 Node = Mapping[str, Any]
@@ -36,6 +37,23 @@ def satisfies(node: Node, constraint: str) -> bool:
 
 def satisfies_all(node: Node, constraints: Iterable[str]) -> bool:
     return all(satisfies(node, constraint) for constraint in constraints)
+
+
+def runs_one_of(node: Node, platforms: Iterable[Mapping[str, str]]) -> bool:
+    """Whether the node is of one of the platforms that a service's image is made for; none at all means any."""
+    wanted = list(platforms)
+    actual = node.get("Description", {}).get("Platform", {})
+    return not wanted or any(
+        platform.get("OS", "") in ("", actual.get("OS"))
+        and (not platform.get("Architecture") or _architecture(platform) == _architecture(actual))
+        for platform in wanted
+    )
+
+
+def _architecture(platform: Mapping[str, str]) -> str:
+    """By the one of its two names that images use."""
+    name = platform.get("Architecture", "")
+    return _ARCHITECTURES.get(name, name)
 
 
 def is_active(node: Node) -> bool:

@@ -16,12 +16,19 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import R
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._swarm import Node, majority
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def check_demotion(nodes: Iterable[Node], node: Node) -> None:
     """Refuse to take ``node`` out of the managers where the rest could not decide, or might lose its leader."""
-    rest = [other for other in nodes if other.votes and other.id != node.id]
+    voting = [other for other in nodes if other.votes and other.id != node.id]
+    _check_rest(node, voting)
+    # Those that have been demoted before still vote and are about to go.
+    _check_rest(node, [other for other in voting if other.role == "manager"])
+
+
+def _check_rest(node: Node, rest: Sequence[Node]) -> None:
+    """Refuse where ``rest`` cannot do without ``node``."""
     reachable = sum(other.reachable for other in rest)
     if not rest:
         raise Refused(f"{node.name} is the last manager: without it the swarm ends. Promote another node first.")

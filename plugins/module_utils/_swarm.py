@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError, engine_errors, plain_words
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._ingress import ENCRYPTED, MTU
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Swarm:
     state: inactive, pending, active, error or locked, as the engine says. error: the engine's reason; on an active
     manager it means that the managers have no leader, and then nodes is empty. cluster_id is None where it cannot be
     known. remote_managers: "host:port". subnet_size: prefix length. down_after: seconds. admitted is False where it is
-    sure that no swarm ever let this engine in, as after an attempt to join that failed.
+    sure that no swarm ever let this engine in, as after an attempt to join that failed. autolock is None where it
+    cannot be known.
     """
 
     engine_version: str
@@ -120,6 +122,7 @@ class Swarm:
     down_after: float
     admitted: bool
     nodes: tuple[Node, ...]
+    autolock: bool | None = None
 
     @property
     def role(self) -> str | None:
@@ -153,13 +156,24 @@ class Swarm:
             "nodes": [node.report() for node in self.nodes],
             "default_addr_pool": list(self.default_addr_pool),
             "subnet_size": self.subnet_size,
+            "autolock": self.autolock,
         }
 
 
 def read(api: APIClient) -> Swarm:
     """The engine's membership: one request, and a second one on a manager for the nodes. Raises EngineError."""
+    return from_info(api, read_info(api))
+
+
+def read_info(api: APIClient) -> dict[str, Any]:
+    """What the engine tells of itself. Raises EngineError."""
     with engine_errors("read the state of the Docker Engine"):
-        info = api.info()
+        info: dict[str, Any] = api.info()
+    return info
+
+
+def from_info(api: APIClient, info: Mapping[str, Any]) -> Swarm:
+    """The membership that ``info`` tells of, with the nodes that a manager is asked for. Raises EngineError."""
     local = info["Swarm"]
     cluster = local.get("Cluster") or {}
     manager, error = bool(local.get("ControlAvailable")), plain_words(local.get("Error") or "")
@@ -172,7 +186,8 @@ def read(api: APIClient) -> Swarm:
             if refusal.status is None:
                 raise
             error = refusal.reason
-    heartbeat = cluster.get("Spec", {}).get("Dispatcher", {}).get("HeartbeatPeriod") or 5_000_000_000
+    spec = cluster.get("Spec", {})
+    heartbeat = spec.get("Dispatcher", {}).get("HeartbeatPeriod") or 5_000_000_000
     files = Path(info.get("DockerRootDir", "/var/lib/docker")) / "swarm"
     certificate = files / "certificates/swarm-node.crt"
     return Swarm(
@@ -191,7 +206,29 @@ def read(api: APIClient) -> Swarm:
         down_after=DOWN_AFTER_HEARTBEATS * heartbeat / 1e9,
         admitted=local["LocalNodeState"] not in ("pending", "error") or _visible(certificate) or not _visible(files),
         nodes=nodes,
+        autolock=spec.get("EncryptionConfig", {}).get("AutoLockManagers"),
     )
+
+
+def overlay_networks(api: APIClient) -> list[dict[str, Any]]:
+    """The swarm's overlay networks as modules return them, by name. Only on a manager. Raises EngineError."""
+    with engine_errors("list the networks of the swarm"):
+        items = api.networks(filters={"scope": "swarm"})
+    # Until Swarm has allocated a network, its driver does not show.
+    overlays = [_network_report(item) for item in items if item.get("Driver") == "overlay"]
+    return sorted(overlays, key=lambda network: str(network["name"]))
+
+
+def _network_report(item: Mapping[str, Any]) -> dict[str, Any]:
+    options = item.get("Options") or {}
+    mtu = options.get(MTU, "")
+    return {
+        "name": item["Name"],
+        "ingress": bool(item.get("Ingress")),
+        "mtu": int(mtu) if mtu.isdecimal() else None,
+        "encrypted": ENCRYPTED in options,
+        "subnets": [part["Subnet"] for part in (item.get("IPAM") or {}).get("Config") or () if part.get("Subnet")],
+    }
 
 
 def _nodes(api: APIClient) -> tuple[Node, ...]:
@@ -245,8 +282,9 @@ def check_health(swarm: Swarm) -> None:
         )
     if swarm.leaderless:
         raise Refused(
-            f"The managers have no leader, as seen from {swarm.node_name}: {swarm.error}. Bring enough "
-            "managers back for a majority, or recover from a survivor (docker swarm init --force-new-cluster)."
+            f"The managers have no leader, as seen from {swarm.node_name}: {swarm.error}. Bring enough managers back "
+            "for a majority, or, if they are gone for good, rebuild the swarm from a survivor with the playbook "
+            "recover.yml (swarm_member with force_new_cluster)."
         )
 
 

@@ -14,7 +14,7 @@ short_description: Report what an engine knows of its Docker Swarm
 description:
   - Reports the membership of the Docker Engine of this node, its cluster and, on a manager, the quorum and all nodes.
   - An engine that cannot be asked is an error. It is never reported as an engine without a swarm.
-  - Also reports which of the kernel features that a swarm may need this node has.
+  - Also reports which of the kernel features that a swarm may need this node has, and the networks the node knows.
 author:
   - Triad contributors (@triad)
 extends_documentation_fragment:
@@ -36,9 +36,22 @@ options:
       - Whoever holds a token can join the swarm, so give the task C(no_log=true).
     type: bool
     default: false
+  include_unlock_key:
+    description:
+      - Whether to return the key that unlocks a manager after its restart too. Only an unlocked manager knows it.
+      - Whoever holds the key can read what the managers keep on disk, so give the task C(no_log=true).
+    type: bool
+    default: false
+  settle_timeout:
+    description:
+      - Seconds to wait for an election of the managers, or an attempt to join that is under way, to end.
+      - What the engine says then is reported, whether it has ended or not.
+    type: int
+    default: 0
 seealso:
   - module: triad.hetzner_swarm.swarm_member
   - module: triad.hetzner_swarm.swarm_nodes
+  - module: triad.hetzner_swarm.swarm_preflight
 """
 
 EXAMPLES = r"""
@@ -55,6 +68,11 @@ EXAMPLES = r"""
     include_join_tokens: true
   register: manager
   no_log: true
+
+- name: See the state of the swarm after a reboot, not in the middle of an election
+  triad.hetzner_swarm.swarm_info:
+    settle_timeout: 40
+  register: info
 """
 
 RETURN = r"""
@@ -148,6 +166,28 @@ swarm:
       type: int
       returned: success
       sample: 24
+    autolock:
+      description: Whether managers stay locked after a restart until they are given the unlock key. None unless the
+        node is a manager.
+      type: bool
+      returned: success
+      sample: false
+    networks:
+      description: The overlay networks of the swarm by C(name), each with whether it is the C(ingress) network, its
+        C(mtu) (None where none is set, which the overlay driver takes as 1500), whether it is C(encrypted), and its
+        C(subnets). The MTU is that of the network below; 50 bytes of it, or 76 where encrypted, go to the overlay.
+        Empty unless the node is a manager.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {name: ingress, ingress: true, mtu: 1450, encrypted: false, subnets: [10.200.0.0/24]}
+    unlock_key:
+      description: The key that unlocks a manager. None unless the node is an unlocked manager and
+        RV(swarm.autolock=true).
+      type: str
+      returned: when O(include_unlock_key=true)
+      sample: SWMKEY-1-...
     join_tokens:
       description: The tokens to join with as C(manager) and as C(worker). None unless the node is a manager.
       type: dict
@@ -159,41 +199,113 @@ kernel:
   returned: success
   type: dict
   sample: {ip_vs: true, vxlan: true, esp4: true}
+host:
+  description: What the node knows beside its swarm.
+  returned: success
+  type: dict
+  contains:
+    interfaces:
+      description: The network interfaces, each with C(name), C(mtu) and C(addresses) with their prefix lengths.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {name: enp7s0, mtu: 1450, addresses: [10.0.0.2/32]}
+    networks:
+      description:
+        - The networks that the node has routes to, in all its routing tables, each as C(network) with the name of the
+          C(interface) that leads there. The engine's own bridges are among them, as C(docker0) and C(docker_gwbridge).
+        - Without default routes, link-local, multicast and loopback networks.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - {network: 10.0.0.0/16, interface: enp7s0}
+    docker_root:
+      description: The folder that the engine keeps its data in.
+      type: str
+      returned: success
+      sample: /var/lib/docker
+    docker_root_free:
+      description: Bytes left on the file system of that folder. None where it is not on this node.
+      type: int
+      returned: success
+      sample: 33285996544
+    live_restore:
+      description: Whether the engine has live restore on, which it does not take together with a swarm.
+      type: bool
+      returned: success
+      sample: false
+    firewall_backend:
+      description: What the engine filters with, as it says. None where it does not say (before Docker 29).
+      type: str
+      returned: success
+      sample: iptables
 """
 
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _kernel, _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _host, _kernel, _swarm
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import (
     DOCKER_ARGUMENTS,
     EngineError,
     connect,
     engine_errors,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 
-def join_tokens(api: APIClient, swarm: _swarm.Swarm) -> dict[str, str] | None:
-    """Both tokens by role; None where this engine cannot know them."""
-    if swarm.role != "manager" or swarm.leaderless:
-        return None
-    with engine_errors("read the join tokens"):
-        tokens = api.inspect_swarm()["JoinTokens"]
-    return {"manager": tokens["Manager"], "worker": tokens["Worker"]}
+class Engine:
+    """The engine of this node. info and swarm: what it told last."""
+
+    def __init__(self, api: APIClient, settle_timeout: float) -> None:
+        self.api = api
+        holds_within(settle_timeout, self.read)
+
+    def read(self) -> bool:
+        """Whether nothing is under way that will soon change what was read."""
+        self.info = _swarm.read_info(self.api)
+        self.swarm = _swarm.from_info(self.api, self.info)
+        return self.swarm.state != "pending" and not self.swarm.leaderless
+
+    @property
+    def speaks_for_swarm(self) -> bool:
+        return self.swarm.role == "manager" and not self.swarm.leaderless
+
+    def networks(self) -> list[dict[str, Any]]:
+        return _swarm.overlay_networks(self.api) if self.speaks_for_swarm else []
+
+    def join_tokens(self) -> dict[str, str] | None:
+        """Both tokens by role; None where this engine cannot know them."""
+        if not self.speaks_for_swarm:
+            return None
+        with engine_errors("read the join tokens"):
+            tokens = self.api.inspect_swarm()["JoinTokens"]
+        return {"manager": tokens["Manager"], "worker": tokens["Worker"]}
+
+    def unlock_key(self) -> str | None:
+        """The key; None where this engine cannot know it or no manager is ever locked."""
+        if not (self.speaks_for_swarm and self.swarm.autolock):
+            return None
+        with engine_errors("read the unlock key"):
+            key: str | None = self.api.get_unlock_key()["UnlockKey"] or None
+        return key
 
 
 def collect(params: dict[str, Any]) -> dict[str, Any]:
     """The return values."""
-    api = connect(params)
-    swarm = _swarm.read(api)
-    report = swarm.report()
+    engine = Engine(connect(params), params["settle_timeout"])
+    swarm = {**engine.swarm.report(), "networks": engine.networks()}
     if params["include_join_tokens"]:
-        report["join_tokens"] = join_tokens(api, swarm)
-    return {"swarm": report, "kernel": _kernel.features()}
+        swarm["join_tokens"] = engine.join_tokens()
+    if params["include_unlock_key"]:
+        swarm["unlock_key"] = engine.unlock_key()
+    return {"swarm": swarm, "kernel": _kernel.features(), "host": _host.report(engine.info)}
 
 
 def main() -> None:
@@ -201,6 +313,8 @@ def main() -> None:
         argument_spec={
             **DOCKER_ARGUMENTS,
             "include_join_tokens": {"type": "bool", "default": False, "no_log": False},
+            "include_unlock_key": {"type": "bool", "default": False, "no_log": False},
+            "settle_timeout": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )

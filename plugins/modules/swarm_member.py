@@ -14,6 +14,8 @@ short_description: Converge an engine's own membership of a Docker Swarm
 description:
   - Brings the Docker Engine of this node into a swarm, by joining one or, where that is asked for, by creating one.
     Or takes it out of its swarm.
+  - Unlocks a manager that is locked since its engine restarted, and rebuilds a swarm from a manager that is left, where
+    it is asked to.
   - A node that belongs to another cluster is refused and left alone. An engine that cannot be asked is an error.
     Neither is ever taken for a node without a swarm.
   - Returns when the node takes part in the swarm, for a manager when the other managers reach it.
@@ -63,6 +65,13 @@ options:
   join_token:
     description: The token of the swarm to join, for O(role).
     type: str
+  unlock_key:
+    description:
+      - The key that unlocks the engine if it is locked, as a manager is whose engine has restarted while the swarm has
+        O(triad.hetzner_swarm.swarm_settings#module:autolock) on. What else is asked for follows in the same call.
+      - A manager that is not locked tells it, see O(triad.hetzner_swarm.swarm_info#module:include_unlock_key).
+      - Where all managers are locked, unlock them side by side, since the first ones wait for a majority.
+    type: str
   cluster_id:
     description:
       - ID of the cluster that the node shall be in. A member of another cluster is refused.
@@ -98,13 +107,32 @@ options:
       - The managers that are left still count this one. Remove it there with M(triad.hetzner_swarm.swarm_nodes).
     type: bool
     default: false
+  force_new_cluster:
+    description:
+      - Whether the swarm is rebuilt from this manager's own copy of it if the managers have no leader throughout
+        O(wait_timeout). The node is the only manager then. Services, networks, secrets and the cluster's ID stay.
+      - For a swarm that has lost the majority of its managers for good. Managers that still run, out of this node's
+        reach, would go on as a second swarm with the same ID, so switch them off first. They must leave before they
+        join again.
+      - Where the managers have a leader nothing is done. A worker, or an engine without a swarm, is refused.
+      - O(advertise_addr) must be the address that the node has in the swarm. Give O(listen_addr) and
+        O(data_path_addr) as they were when it joined.
+      - Docker cannot rebuild a swarm that has O(triad.hetzner_swarm.swarm_settings#module:autolock) on, which is
+        refused where the module can read the node's key.
+      - If the root certificate was ever rotated, the engine rotates it once more, which ends when the dead nodes have
+        been removed.
+    type: bool
+    default: false
   wait_timeout:
-    description: Seconds to wait for the node to take part in the swarm, or to step down, and for an election to end.
+    description:
+      - Seconds to wait for the node to take part in the swarm, or to step down, and for an election to end.
+      - At least 30 with O(force_new_cluster), so that no election is mistaken for a loss.
     type: int
     default: 120
 seealso:
   - module: triad.hetzner_swarm.swarm_info
   - module: triad.hetzner_swarm.swarm_nodes
+  - module: triad.hetzner_swarm.swarm_settings
 """
 
 EXAMPLES = r"""
@@ -123,6 +151,17 @@ EXAMPLES = r"""
     remote_addrs: ['10.0.0.2:2377']
     join_token: "{{ first.swarm.join_tokens.manager }}"
     cluster_id: "{{ first.swarm.cluster_id }}"
+
+- name: Unlock a manager after the restart of its engine
+  triad.hetzner_swarm.swarm_member:
+    role: manager
+    unlock_key: "{{ swarm_unlock_key }}"
+
+- name: Rebuild the swarm from the one manager that is left
+  triad.hetzner_swarm.swarm_member:
+    role: manager
+    force_new_cluster: true
+    advertise_addr: 10.0.0.2
 
 - name: Leave
   triad.hetzner_swarm.swarm_member:
@@ -151,6 +190,7 @@ done:
   sample: []
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _engine_module, _swarm
@@ -162,6 +202,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._membership import (
     Wanted,
     check_joined,
+    check_recovered,
     plan,
     remarks,
 )
@@ -180,6 +221,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "initialize": {"type": "bool", "default": False},
     "remote_addrs": {"type": "list", "elements": "str", "default": []},
     "join_token": {"type": "str", "no_log": True},
+    "unlock_key": {"type": "str", "no_log": True},
     "cluster_id": {"type": "str"},
     "advertise_addr": {"type": "str"},
     "listen_addr": {"type": "str", "default": "0.0.0.0:2377"},
@@ -187,6 +229,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "default_addr_pool": {"type": "list", "elements": "str", "default": []},
     "subnet_size": {"type": "int"},
     "force": {"type": "bool", "default": False},
+    "force_new_cluster": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 120},
 }
 
@@ -200,11 +243,11 @@ class Member:
     swarm: what was read last. done: the steps the engine has taken, even where their effect does not show yet.
     """
 
-    def __init__(self, api: APIClient, wanted: Wanted, wait_timeout: float, done: list[Step]) -> None:
+    def __init__(self, api: APIClient, wanted: Wanted, done: list[Step]) -> None:
         self.api = api
         self.done = done
         self.wanted = wanted
-        self.wait_timeout = wait_timeout
+        self.wait_timeout = wanted.wait_timeout
         self.swarm = _swarm.read(api)
 
     def wait(self, condition: Callable[[_swarm.Swarm], bool], seconds: float | None = None) -> bool:
@@ -216,9 +259,28 @@ class Member:
 
         return condition(self.swarm) or holds_within(self.wait_timeout if seconds is None else seconds, look_again)
 
+    def plan(self) -> list[Step]:
+        return plan(self.wanted, self.swarm, self.wanted.force_new_cluster and self.encrypted())
+
+    def encrypted(self) -> bool:
+        """Whether the node's own key on disk is, as autolock leaves it; False where the module cannot read it."""
+        root = _swarm.read_info(self.api).get("DockerRootDir", "/var/lib/docker")
+        try:
+            lines = Path(root, "swarm/certificates/swarm-node.key").read_text(encoding="ascii").splitlines()
+        except (OSError, ValueError):
+            return False
+        return any(line.startswith(("-----BEGIN ENCRYPTED", "Proc-Type:")) for line in lines)
+
     def take(self, step: Step) -> None:
         """Carry one step out and wait until it shows."""
-        {"initialise": self.initialise, "join": self.join, "demote": self.demote, "leave": self.leave}[step.verb](step)
+        {
+            "initialise": self.initialise,
+            "join": self.join,
+            "demote": self.demote,
+            "leave": self.leave,
+            "unlock": self.unlock,
+            "recover": self.recover,
+        }[step.verb](step)
 
     def initialise(self, step: Step) -> None:
         with engine_errors(f"initialise a swarm on {self.swarm.node_name}"):
@@ -281,6 +343,55 @@ class Member:
         self.done.append(step)
         self.swarm = _swarm.read(self.api)
 
+    def unlock(self, step: Step) -> None:
+        name = self.swarm.node_name
+        try:
+            with engine_errors(f"unlock the swarm on {name}"):
+                self.api.unlock_swarm(step.payload["key"])
+        except EngineError as error:
+            if "invalid key" in error.reason:
+                raise Refused(
+                    f"unlock_key does not unlock the swarm on {name}, and nothing was changed. If the key was rotated "
+                    "shortly before this engine stopped, it may need the one before; else take the one that a manager "
+                    "tells that is not locked (swarm_info with include_unlock_key)."
+                ) from error
+            # An engine whose key fits answers only once it sees a leader, for which others may have to be unlocked too.
+            if error.status is not None or _swarm.read(self.api).state == "locked":
+                raise
+        self.done.append(step)
+        if not self.wait(lambda swarm: swarm.state == "active"):
+            raise EngineError(
+                f"{name} is unlocked, but {self.wait_timeout:g} s later its state is {self.swarm.state}, and the "
+                f"engine says: {self.swarm.error or 'nothing'}. It waits for a majority of the managers: unlock the "
+                "others as well, then run this again."
+            )
+        self.wait(lambda swarm: swarm.role == "manager", ROLE_SHOWS_WITHIN)
+        self.wait(lambda swarm: not swarm.leaderless)
+
+    def recover(self, step: Step) -> None:
+        name, cluster_id = self.swarm.node_name, self.wanted.cluster_id or self.swarm.cluster_id
+        try:
+            with engine_errors(f"rebuild the swarm from {name}"):
+                self.api.init_swarm(
+                    force_new_cluster=True,
+                    advertise_addr=self.wanted.advertise_addr,
+                    listen_addr=self.wanted.listen_addr,
+                    data_path_addr=self.wanted.data_path_addr,
+                )
+        except EngineError as error:
+            raise EngineError(
+                f"{error} What {name} holds of the swarm is still on its disk: restart its engine, whatever state it "
+                "reports now, then run this again."
+            ) from error
+        self.done.append(step)
+        if not self.wait(lambda swarm: takes_part(swarm) and swarm.role == "manager" and swarm.this_node.leader):
+            raise EngineError(
+                f"{name} does not lead a swarm {self.wait_timeout:g} s after it was rebuilt; its state is "
+                f"{self.swarm.state}, and the engine says: {self.swarm.error or 'nothing'}. Run this again to go on "
+                "waiting."
+            )
+        check_recovered(cluster_id, self.swarm)
+
 
 def takes_part(swarm: _swarm.Swarm) -> bool:
     """Whether the engine is a full member: for a manager, its own peers say so."""
@@ -292,15 +403,18 @@ def takes_part(swarm: _swarm.Swarm) -> bool:
 def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
     """The return values; ``done`` grows by each step taken, for a failure to tell how far it came."""
     wanted = Wanted.from_options(module.params)
-    member = Member(connect(module.params), wanted, module.params["wait_timeout"], done)
+    member = Member(connect(module.params), wanted, done)
     if wanted.state == "present":
         member.wait(lambda swarm: swarm.state != "pending" and not swarm.leaderless)
-    steps = plan(wanted, member.swarm)
-    for warning in remarks(wanted, member.swarm):
-        module.warn(warning)
+    steps = member.plan()
     if not module.check_mode:
         for step in steps:
             member.take(step)
+            if step.verb == "unlock":
+                # What a locked engine is a member of shows only now; the loop goes on with what follows from it.
+                steps += member.plan()
+    for warning in remarks(wanted, member.swarm):
+        module.warn(warning)
     return {"changed": bool(steps), "plan": summary(steps), "diff": diff(steps), "member": member.swarm.report()}
 
 

@@ -15,8 +15,11 @@ description:
   - Gives nodes their labels, availability and role, and removes dead ones. Runs on a manager, once for all nodes.
   - Whatever would leave the managers without a majority that can be reached is refused before anything is changed. What
     counts is how many managers are reachable, not how many there are.
-  - Dead managers are demoted first, then nodes are promoted, then live managers demoted, one at a time. The next one
-    follows only when the last change has taken effect.
+  - Dead managers are demoted first, then nodes are promoted, then live managers demoted, the leader last, one at a
+    time. The next one follows only when the last change has taken effect and all managers that could be reached at the
+    beginning can be again.
+  - A drain is refused where a service could not go elsewhere, see O(when_stranded), and waited for until the services
+    run elsewhere.
 author:
   - Triad contributors (@triad)
 extends_documentation_fragment:
@@ -52,7 +55,8 @@ options:
         choices: [manager, worker]
       availability:
         description:
-          - V(drain) waits until no task runs on the node any more. The availability is left as it is if not set.
+          - V(drain) waits until no task runs on the node any more and the replicated services that had tasks there run
+            elsewhere as often as they shall. The availability is left as it is if not set.
         type: str
         choices: [active, pause, drain]
       labels:
@@ -79,6 +83,24 @@ options:
     type: str
     choices: [keep, remove]
     default: keep
+  when_stranded:
+    description:
+      - What happens where a node shall be drained and a task on it has no other place, or would leave data behind.
+      - V(refuse) changes nothing and names the services. V(stop) drains all the same. What no other node takes then
+        stops until the node is active again, and is not waited for. What another node takes starts there, with an
+        empty volume where its data was in a local one.
+      - A task has another place where a node is ready, active and not drained in this call, satisfies the placement
+        constraints, is of the image's platform, has room for the reservations, fewer tasks of the service than
+        C(max_replicas_per_node), and none with the same host-mode port. The tasks of global services stop with their
+        node.
+      - Data is what a task mounts from its node's disk, a directory or a named volume of the driver C(local), read-only
+        or not, but for the engine's socket and the like. Whether a volume of the same name on another node holds the
+        same cannot be known, so a service with replicas on several nodes, each with such a volume, counts as well.
+        Volumes of other drivers, and those of the driver C(local) that mount NFS, CIFS or another network file system,
+        go along.
+    type: str
+    choices: [refuse, stop]
+    default: refuse
   wait_timeout:
     description:
       - Seconds to wait for each change to take effect, a drain included, and before anything is planned for an election
@@ -104,6 +126,13 @@ EXAMPLES = r"""
       - name: server-nbg-1
         availability: drain
 
+- name: Restart the only server that a service is allowed to run on
+  triad.hetzner_swarm.swarm_nodes:
+    nodes:
+      - name: server-nbg-1
+        availability: drain
+    when_stranded: stop
+
 - name: Replace a dead manager
   triad.hetzner_swarm.swarm_nodes:
     nodes:
@@ -127,6 +156,14 @@ plan:
   type: list
   elements: str
   sample: ['update node server-fsn-1 (labels location=fsn)', 'promote node server-hel-1 (3 managers, 1 may fail)']
+stranded:
+  description:
+    - Tasks on the nodes to be drained that have no other place or leave data behind, see O(when_stranded), and tasks
+      that have no place already.
+  returned: success
+  type: list
+  elements: str
+  sample: ['app_db on server-nbg-1: its data (volume app_db-data) would stay behind']
 done:
   description: The steps that the engine has taken before the error.
   returned: failure
@@ -137,12 +174,18 @@ done:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _engine_module, _nodes, _quorum, _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import (
+    _engine_module,
+    _nodes,
+    _quorum,
+    _swarm,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import (
     EngineError,
     connect,
     engine_errors,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._drain_apply import Drain
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step, diff, summary
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 
@@ -167,17 +210,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "labels_mode": {"type": "str", "choices": ["merge", "exact"], "default": "merge"},
     "dead_twins": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+    "when_stranded": {"type": "str", "choices": ["refuse", "stop"], "default": "refuse"},
     "wait_timeout": {"type": "int", "default": 120},
 }
-
-ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
-"""States of a task that will not run again."""
 
 
 class Cluster:
     """The swarm as it goes through a plan.
 
     swarm: what was read last. done: the steps the engine has taken, even where their effect does not show yet.
+    counted_on: the IDs of the managers that could be reached so far.
     """
 
     def __init__(self, api: APIClient, wait_timeout: float, done: list[Step]) -> None:
@@ -185,47 +227,40 @@ class Cluster:
         self.done = done
         self.wait_timeout = wait_timeout
         self.swarm = _swarm.read(api)
+        self.counted_on: set[str] = set()
 
     def settle(self, wishes: Sequence[_nodes.Wish]) -> None:
         """Wait for what is already under way to end; for a silent node no longer than it takes to be declared down."""
-        if not self.swarm.manager or _nodes.settled(wishes, self.swarm):
-            return
 
         def look_again() -> bool:
             self.swarm = _swarm.read(self.api)
             return _nodes.settled(wishes, self.swarm)
 
-        holds_within(min(self.wait_timeout, self.swarm.down_after), look_again)
+        if self.swarm.manager and not _nodes.settled(wishes, self.swarm):
+            holds_within(min(self.wait_timeout, self.swarm.down_after), look_again)
+        self.counted_on = {node.id for node in self.swarm.nodes if node.reachable}
 
-    def node(self, step: Step) -> _swarm.Node:
-        """The node of a step, as it was read last."""
-        return next(node for node in self.swarm.nodes if node.id == step.payload["id"])
+    def node(self, node_id: str) -> _swarm.Node:
+        """A node as it was read last."""
+        return next(node for node in self.swarm.nodes if node.id == node_id)
 
     def take(self, step: Step) -> None:
         """Carry one step out; what touches the managers is checked again on the present state and waited for."""
         {"update": self.update, "demote": self.demote, "promote": self.promote, "remove": self.remove}[step.verb](step)
 
     def update(self, step: Step) -> None:
-        def change(spec: dict[str, Any]) -> dict[str, Any]:
-            wanted = dict(step.payload["set"])
-            labels = {**(spec.get("Labels") or {}), **wanted.pop("Labels", {})}
-            return {**spec, **wanted, "Labels": {k: v for k, v in labels.items() if k not in step.payload["drop"]}}
-
-        self.change(step, change)
+        self.change(step, lambda spec: _nodes.changed_spec(step, spec))
 
     def demote(self, step: Step) -> None:
-        self.read()
-        _quorum.check_demotion(self.swarm.nodes, self.node(step))
-        self.change(step, lambda spec: {**spec, "Role": "worker"})
-        self.wait(
-            step, lambda: not self.swarm.leaderless and not self.node(step).votes, "is still counted as a manager"
-        )
+        lost = self.await_managers(step)
+        _quorum.check_demotion(self.swarm.nodes, self.node(step.payload["id"]))
+        self.change_role(step, "worker", lost)
 
     def promote(self, step: Step) -> None:
-        self.read()
-        _quorum.check_promotion(self.node(step))
-        self.change(step, lambda spec: {**spec, "Role": "manager"})
-        self.wait(step, lambda: not self.swarm.leaderless and self.node(step).reachable, "is no reachable manager")
+        lost = self.await_managers(step)
+        _quorum.check_promotion(self.node(step.payload["id"]))
+        self.change_role(step, "manager", lost)
+        self.counted_on.add(step.payload["id"])
 
     def remove(self, step: Step) -> None:
         with engine_errors(f"remove the node {step.name}"):
@@ -233,52 +268,58 @@ class Cluster:
         self.done.append(step)
 
     def change(self, step: Step, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        _swarm.change_node(self.api, self.node(step), change)
+        _swarm.change_node(self.api, self.node(step.payload["id"]), change)
         self.done.append(step)
+
+    def change_role(self, step: Step, role: str, lost: Sequence[str]) -> None:
+        """Give a node its role and wait until it acts on it, unless managers have been lost since the beginning."""
+        if lost:
+            raise EngineError(
+                f"{', '.join(lost)} could be reached as a manager when this began, and cannot for "
+                f"{self.wait_timeout:g} s: {step.name} is left as it is ({step.verb}). Bring those back, then run this "
+                "again."
+            )
+        self.change(step, lambda spec: {**spec, "Role": role})
+        self.await_role(self.node(step.payload["id"]), role)
+
+    def await_managers(self, step: Step) -> list[str]:
+        """Wait for a leader and for all managers that are counted on, but for the step's own; those that stay away."""
+        lost: list[str] = []
+
+        def whole() -> bool:
+            self.swarm = _swarm.read(self.api)
+            lost[:] = [
+                node.name
+                for node in self.swarm.nodes
+                if node.id in self.counted_on - {step.payload["id"]} and node.votes and not node.reachable
+            ]
+            return not lost and not self.swarm.leaderless
+
+        holds_within(self.wait_timeout, whole)
+        _nodes.check_manager(self.swarm)
+        return lost
+
+    def await_role(self, node: _swarm.Node, role: str) -> None:
+        """Wait until a node acts on the role it was given."""
+
+        def acts() -> bool:
+            self.swarm = _swarm.read(self.api)
+            if self.swarm.leaderless:
+                return False
+            now = self.node(node.id)
+            return now.reachable and now.status == "ready" if role == "manager" else not now.votes
+
+        if not holds_within(self.wait_timeout, acts):
+            otherwise = "is no reachable manager" if role == "manager" else "is still counted as a manager"
+            raise EngineError(
+                f"{node.name} {otherwise} after {self.wait_timeout:g} s, although it has been given the role {role}; "
+                "nothing further was done. Check that port 2377/tcp is open between the managers, then run this again."
+            )
 
     def read(self) -> None:
         """Read again, refusing a swarm that has lost its leader meanwhile."""
         self.swarm = _swarm.read(self.api)
         _nodes.check_manager(self.swarm)
-
-    def wait(self, step: Step, condition: Callable[[], bool], otherwise: str) -> None:
-        """Wait until the condition holds on what is read anew."""
-
-        def look_again() -> bool:
-            self.swarm = _swarm.read(self.api)
-            return condition()
-
-        if not holds_within(self.wait_timeout, look_again):
-            raise EngineError(
-                f"{step.name} {otherwise} {self.wait_timeout:g} s after the change ({step.verb}); nothing further was "
-                "done. Check that port 2377/tcp is open between the managers, then run this again."
-            )
-
-    def await_drained(self, wishes: Sequence[_nodes.Wish]) -> None:
-        """Wait until no task is left on live nodes that shall be drained; a dead node cannot stop its tasks."""
-        names = {wish.name for wish in wishes if wish.availability == "drain"}
-        drained = [n for n in self.swarm.nodes if names & {n.name, n.id} and n.status == "ready"]
-        left: list[str] = []
-
-        def empty() -> bool:
-            left[:] = [task for node in drained for task in self.tasks(node)]
-            return not left
-
-        if drained and not holds_within(self.wait_timeout, empty):
-            raise EngineError(
-                f"Tasks still run on nodes that are drained, after {self.wait_timeout:g} s: {', '.join(left)}. Their "
-                "services may take longer to stop (stop_grace_period); raise wait_timeout or run this again."
-            )
-
-    def tasks(self, node: _swarm.Node) -> list[str]:
-        """Tasks on a node that have not ended, for people."""
-        with engine_errors(f"list the tasks on {node.name}"):
-            items = self.api.tasks(filters={"node": node.id})
-        return [
-            f"{item['ID']} on {node.name} ({item['Status']['State']})"
-            for item in items
-            if item["Status"]["State"] not in ENDED
-        ]
 
 
 def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
@@ -288,19 +329,34 @@ def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
     cluster = Cluster(connect(module.params), module.params["wait_timeout"], done)
     cluster.settle(wishes)
     steps = (plan_for_check if module.check_mode else plan)(wishes, cluster.swarm, rules)
+    drain = Drain(cluster.api, _nodes.to_be_drained(wishes, cluster.swarm.nodes), steps)
+    if module.params["when_stranded"] == "refuse":
+        drain.check()
     for warning in _nodes.remarks(wishes, cluster.swarm.nodes, rules):
         module.warn(warning)
     if not module.check_mode:
-        updates = [step for step in steps if step.verb == "update"]
-        for step in updates:
-            cluster.take(step)
-        cluster.await_drained(wishes)
-        for step in steps[len(updates) :]:
-            cluster.take(step)
-        if steps:
-            cluster.read()
-    nodes = [node.report() for node in cluster.swarm.nodes]
-    return {"changed": bool(steps), "plan": summary(steps), "diff": diff(steps), "nodes": nodes}
+        carry_out(cluster, wishes, steps, drain)
+    return {
+        "changed": bool(steps),
+        "plan": summary(steps),
+        "diff": diff(steps),
+        "nodes": [node.report() for node in cluster.swarm.nodes],
+        "stranded": [one.words for one in drain.forecast.stranded],
+    }
+
+
+def carry_out(cluster: Cluster, wishes: Sequence[_nodes.Wish], steps: Sequence[Step], drain: Drain) -> None:
+    """Take the steps, and wait also for what an earlier run has left under way."""
+    updates = [step for step in steps if step.verb == "update"]
+    for step in updates:
+        cluster.take(step)
+    drain.await_end(cluster.wait_timeout)
+    for node in _nodes.unfinished(wishes, cluster.swarm.nodes):
+        cluster.await_role(node, node.role)
+    for step in steps[len(updates) :]:
+        cluster.take(step)
+    if steps:
+        cluster.read()
 
 
 def plan(wishes: Sequence[_nodes.Wish], swarm: _swarm.Swarm, rules: _nodes.Rules) -> list[Step]:

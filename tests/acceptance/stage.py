@@ -123,15 +123,25 @@ class Stage:
         return inventory.environment(self.settings)
 
     def play(
-        self, name: str, variables: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        variables: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+        progress: Callable[[str, str], None] = playbook.ignore,
     ) -> Run:
-        """Run a playbook with extra variables, and with changes to the environment."""
+        """Run a playbook, one of the project's or one at an absolute path.
+
+        With extra variables, changes to the environment, and further arguments of ansible-playbook. progress: as
+        ``lab.playbook.run`` takes it.
+        """
         return playbook.run(
             name,
             project=PROJECT,
             environment={**self.environment(), **(environment or {})},
             log=self.state / "logs" / f"{Path(name).stem}.jsonl",
-            arguments=("--extra-vars", json.dumps({**self.variables, **(variables or {})})),
+            arguments=("--extra-vars", json.dumps({**self.variables, **(variables or {})}), *arguments),
+            progress=progress,
         )
 
     def provision(self, environment: Mapping[str, str]) -> Run:

@@ -75,7 +75,7 @@ def test_services_may_be_started_by_installations_again(engine: Host) -> None:
 
 def test_the_registry_is_trusted(engine: Host) -> None:
     authority = engine.file("/etc/docker/certs.d/198.18.52.1:5000/ca.crt")
-    assert authority.mode == 0o644
+    assert authority.mode == 0o444
     assert authority.content_string.startswith("-----BEGIN CERTIFICATE-----")
 
 

@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._membership import (
     Wanted,
     check_joined,
+    check_recovered,
     plan,
     remarks,
 )
@@ -27,7 +28,7 @@ DATA = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="ut
 def planned(case: dict[str, Any]) -> list[Step]:
     options = {**asdict(Wanted()), **case["wanted"]}
     actual = swarm(**case.get("swarm", {}), nodes=nodes(case.get("voters", {}), DATA["node"]))
-    return plan(Wanted.from_options(options), actual)
+    return plan(Wanted.from_options(options), actual, case.get("encrypted", False))
 
 
 @pytest.mark.parametrize("case", [case for case in DATA["cases"] if "plan" in case], ids=lambda case: case["case"])
@@ -68,3 +69,17 @@ def test_what_cannot_change_is_told(wanted: dict[str, Any], expected: list[str])
 def test_a_join_that_led_elsewhere(wanted: dict[str, Any], message: str) -> None:
     with pytest.raises(Refused, match=message):
         check_joined(Wanted(**wanted), swarm(state="active", cluster_id="C1"))
+
+
+def test_a_recovery_that_led_elsewhere() -> None:
+    recovered = swarm(state="active", manager=True, cluster_id="C1")
+    check_recovered(None, recovered)
+    check_recovered("C1", recovered)
+    with pytest.raises(Refused, match="is in cluster C1 after the recovery of C2"):
+        check_recovered("C2", recovered)
+
+
+def test_no_key_is_shown() -> None:
+    [step] = plan(Wanted(unlock_key="SWMKEY-1"), swarm(state="locked"))
+    assert step.payload == {"key": "SWMKEY-1"}
+    assert "SWMKEY-1" not in repr(step)

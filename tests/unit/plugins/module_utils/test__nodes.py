@@ -15,10 +15,13 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._nodes import 
     Rules,
     Wish,
     awaited,
+    changed_spec,
     check_manager,
+    named,
     plan,
     remarks,
     settled,
+    unfinished,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step, summary
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.swarm_cases import nodes, swarm
@@ -68,6 +71,37 @@ def test_settled(wish: dict[str, Any], node: dict[str, Any], expected: bool) -> 
     listed = nodes({"w0": {}, "w1": node}, DATA["node"])
     actual = swarm(state="active", manager=True, nodes=listed)
     assert settled([Wish(**{"name": "w1", **wish})], actual) is expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "node", "expected"),
+    [
+        ({"role": "manager"}, {"role": "manager"}, True),
+        ({"role": "manager"}, {"role": "manager", "reachability": "unreachable"}, False),
+        ({"role": "manager"}, {"role": "worker"}, False),
+        ({"role": "worker"}, {"role": "worker", "reachability": "reachable"}, True),
+        ({"role": "worker"}, {"role": "manager"}, False),
+        ({}, {"role": "manager"}, False),
+        ({"name": "w2", "role": "manager"}, {"role": "manager"}, False),
+    ],
+)
+def test_a_change_of_role_that_is_not_finished(wish: dict[str, Any], node: dict[str, Any], expected: bool) -> None:
+    listed = nodes({"w1": node}, DATA["node"])
+    assert bool(unfinished([Wish(**{"name": "w1", **wish})], listed)) is expected
+
+
+def test_a_step_changes_what_it_names_in_a_spec() -> None:
+    payload = {"id": "w1", "set": {"Labels": {"a": "2"}, "Availability": "drain"}, "drop": ["b"]}
+    spec = {"Role": "worker", "Availability": "active", "Labels": {"a": "1", "b": "1", "c": "1"}}
+    changed = changed_spec(Step("update", "node", "w1", payload=payload), spec)
+    assert changed == {"Role": "worker", "Availability": "drain", "Labels": {"a": "2", "c": "1"}}
+
+
+def test_a_name_means_the_one_that_is_up() -> None:
+    listed = nodes({"old": {"name": "w1", "status": "down"}, "new": {"name": "w1"}}, DATA["node"])
+    assert (named("w1", listed).id, named("old", listed).id) == ("new", "old")
+    with pytest.raises(Refused, match=r"called w2\. Known nodes: w1, w1"):
+        named("w2", listed)
 
 
 def test_not_settled_without_a_leader() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import satisfies
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import runs_one_of, satisfies
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.stack_cases import node
 
 NODE = node("server-fsn-1", {"location": "fsn"}, role="manager", address="10.0.0.2")
@@ -36,3 +36,20 @@ NODE = node("server-fsn-1", {"location": "fsn"}, role="manager", address="10.0.0
 )
 def test_constraints(constraint: str, satisfied: bool) -> None:
     assert satisfies(NODE, constraint) is satisfied
+
+
+@pytest.mark.parametrize(
+    ("platforms", "runs"),
+    [
+        ([], True),
+        ([{"OS": "linux", "Architecture": "amd64"}], True),
+        ([{"OS": "linux", "Architecture": "x86_64"}], True),
+        ([{"OS": "linux", "Architecture": "arm64"}, {"OS": "linux", "Architecture": "amd64"}], True),
+        ([{"OS": "linux"}], True),
+        ([{"Architecture": "amd64"}], True),
+        ([{"OS": "linux", "Architecture": "arm64"}], False),
+        ([{"OS": "windows", "Architecture": "amd64"}], False),
+    ],
+)
+def test_platforms(platforms: list[dict[str, str]], runs: bool) -> None:
+    assert runs_one_of(NODE, platforms) is runs

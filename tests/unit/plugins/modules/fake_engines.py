@@ -17,6 +17,24 @@ from docker.errors import APIError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SPEC: dict[str, Any] = {
+    "Name": "default",
+    "Labels": {},
+    "Orchestration": {"TaskHistoryRetentionLimit": 5},
+    "Raft": {
+        "SnapshotInterval": 10000,
+        "KeepOldSnapshots": 0,
+        "LogEntriesForSlowFollowers": 500,
+        "ElectionTick": 10,
+        "HeartbeatTick": 1,
+    },
+    "Dispatcher": {"HeartbeatPeriod": 5_000_000_000},
+    "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000},
+    "TaskDefaults": {},
+    "EncryptionConfig": {"AutoLockManagers": False},
+}
+"""Of a new swarm."""
+
 ADDRESSES = {"server-1": "10.0.0.2", "server-2": "10.0.0.3", "server-3": "10.0.0.4"}
 
 
@@ -56,6 +74,11 @@ class Cluster:
         self.error = ""
         self.pool = ["10.0.0.0/8"]
         self.subnet_size = 24
+        self.spec = copy.deepcopy(SPEC)
+        self.version = 20
+        self.rotating = False
+        self.issuer = "root-0"
+        self.unlock_key = ""
         self.delay = 2
         self.conflicts = 0
         self.later: list[tuple[int, Callable[[], None]]] = []
@@ -114,7 +137,7 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         local: dict[str, Any] = {"NodeID": "", "NodeAddr": "", "LocalNodeState": self.state, "Error": self.error}
-        if self.cluster and self.state == "active":
+        if self.cluster and self.state in ("active", "pending"):
             self.cluster.look()
             managers = [node for node in self.cluster.nodes.values() if node.get("ManagerStatus")]
             local["NodeID"], local["NodeAddr"] = self.id, ADDRESSES[self.name]
@@ -122,10 +145,9 @@ class Engine:
             local["ControlAvailable"] = "ManagerStatus" in self.cluster.nodes.get(self.id, {})
             if local["ControlAvailable"]:
                 local["Error"] = self.cluster.error
-                spec = {"Dispatcher": {"HeartbeatPeriod": 5_000_000_000}}
                 local["Cluster"] = {
                     "ID": self.cluster.id,
-                    "Spec": spec,
+                    "Spec": copy.deepcopy(self.cluster.spec),
                     "DefaultAddrPool": self.cluster.pool,
                     "SubnetSize": self.cluster.subnet_size,
                 }
@@ -142,13 +164,66 @@ class Engine:
         return copy.deepcopy(self.member().nodes[node_id])
 
     def inspect_swarm(self) -> dict[str, Any]:
-        return {"JoinTokens": {"Manager": "token-manager", "Worker": "token-worker"}}
+        cluster = self.member()
+        cluster.look()
+        return {
+            "ID": cluster.id,
+            "Version": {"Index": cluster.version},
+            "Spec": copy.deepcopy(cluster.spec),
+            "RootRotationInProgress": cluster.rotating,
+            "TLSInfo": {"CertIssuerPublicKey": cluster.issuer},
+            "JoinTokens": {"Manager": "token-manager", "Worker": "token-worker"},
+        }
 
-    def init_swarm(self, **options: Any) -> str:
+    def update_swarm(self, version: int, swarm_spec: dict[str, Any], **rotate: bool) -> bool:
+        self.calls.append(("update_swarm", {"spec": swarm_spec, **rotate}))
+        cluster = self.member()
+        if cluster.conflicts:
+            cluster.conflicts -= 1
+            cluster.version += 1
+        if version != cluster.version:
+            raise refusal("rpc error: code = Unknown desc = update out of sequence")
+        cluster.version += 1
+        before, cluster.spec = cluster.spec, copy.deepcopy(swarm_spec)
+        if before["CAConfig"].get("ForceRotate") != swarm_spec["CAConfig"].get("ForceRotate"):
+            cluster.rotating, cluster.issuer = True, f"root-{cluster.version}"
+            cluster.happen_later(lambda: setattr(cluster, "rotating", False))
+        if not swarm_spec["EncryptionConfig"]["AutoLockManagers"]:
+            cluster.unlock_key = ""
+        elif not cluster.unlock_key or rotate["rotate_manager_unlock_key"]:
+            cluster.unlock_key = f"SWMKEY-1-{cluster.version}"
+        return True
+
+    def get_unlock_key(self) -> dict[str, str]:
+        self.asked.append("unlock_key")
+        return {"UnlockKey": self.member().unlock_key}
+
+    def unlock_swarm(self, key: str) -> bool:
+        self.calls.append(("unlock_swarm", {"key": key}))
+        if key != self.member().unlock_key:
+            raise refusal("swarm could not be unlocked: invalid key provided", 401)
+        self.state = "active"
+        return True
+
+    def init_swarm(self, force_new_cluster: bool = False, **options: Any) -> str:
+        if force_new_cluster:
+            self.calls.append(("init_swarm", {"force_new_cluster": True, **options}))
+            return self.rebuild()
         self.calls.append(("init_swarm", options))
         self.cluster, self.state = Cluster("C-new"), "active"
         self.cluster.pool = options["default_addr_pool"] or self.cluster.pool
         return self.cluster.add(self.name, "manager")
+
+    def rebuild(self) -> str:
+        """The swarm as this manager knows it, without the others' votes."""
+        cluster, self.state = self.member(), "active"
+        cluster.error = ""
+        for node in cluster.nodes.values():
+            node.pop("ManagerStatus", None)
+            node["Status"]["State"] = "ready" if node["ID"] == self.id else "down"
+        cluster.vote(self.id)
+        cluster.happen_later(lambda: cluster.vote(self.id, Leader=True))
+        return self.id
 
     def join_swarm(self, **options: Any) -> bool:
         self.calls.append(("join_swarm", options))
@@ -191,9 +266,15 @@ class Engine:
         del self.member().nodes[node_id]
         return True
 
-    def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+    def tasks(self, filters: dict[str, list[str]] | None = None) -> list[dict[str, Any]]:
+        self.asked.append("tasks")
         self.member().look()
-        return [task for task in self.member().tasks if task["NodeID"] == filters["node"]]
+        keys = {"node": "NodeID", "service": "ServiceID"}
+        return [
+            copy.deepcopy(task)
+            for task in self.member().tasks
+            if all(task.get(keys[name]) in wanted for name, wanted in (filters or {}).items())
+        ]
 
     def services(self) -> list[dict[str, Any]]:
         self.asked.append("services")

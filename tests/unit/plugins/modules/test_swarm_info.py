@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,12 @@ import requests
 from docker.errors import DockerException
 
 from ansible_collections.triad.hetzner_swarm.plugins.modules import swarm_info
-from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import Cluster, Engine, refusal
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import (
+    Cluster,
+    Engine,
+    network,
+    refusal,
+)
 
 Run = Callable[..., dict[str, Any]]
 
@@ -53,6 +59,59 @@ def test_on_a_manager(run: Run) -> None:
         "engine_version": "26.1.5",
     }
     assert set(result["kernel"]) == {"ip_vs", "vxlan", "esp4"}
+    assert "unlock_key" not in swarm
+
+
+def test_networks_of_the_swarm(run: Run) -> None:
+    cluster = three_managers()
+    cluster.networks = [
+        network("ingress", {"com.docker.network.driver.mtu": "1450"}),
+        network("app", {"encrypted": ""}, Ingress=False, IPAM={"Config": [{"Subnet": "10.0.1.0/24"}]}),
+        network("not yet allocated", Driver=""),
+        network("bridge", Scope="local", Driver="bridge"),
+    ]
+    assert run(swarm_info, Engine("server-1", cluster))["swarm"]["networks"] == [
+        {"name": "app", "ingress": False, "mtu": None, "encrypted": True, "subnets": ["10.0.1.0/24"]},
+        {"name": "ingress", "ingress": True, "mtu": 1450, "encrypted": False, "subnets": []},
+    ]
+
+
+class Locking(Engine):
+    """An engine of a swarm that locks its managers, or does not."""
+
+    locks = True
+
+    def info(self) -> dict[str, Any]:
+        info = super().info()
+        info["Swarm"]["Cluster"]["Spec"]["EncryptionConfig"] = {"AutoLockManagers": self.locks}
+        return info
+
+    def get_unlock_key(self) -> dict[str, str]:
+        return {"UnlockKey": "SWMKEY-1" if self.locks else ""}
+
+
+@pytest.mark.parametrize(
+    ("locks", "error", "key"), [(True, "", "SWMKEY-1"), (False, "", None), (True, "no leader", None)]
+)
+def test_the_unlock_key(run: Run, locks: bool, error: str, key: str | None) -> None:
+    cluster = three_managers()
+    cluster.error = error
+    engine = Locking("server-1", cluster)
+    engine.locks = locks
+    swarm = run(swarm_info, engine, include_unlock_key=True)["swarm"]
+    assert (swarm["autolock"], swarm["unlock_key"]) == (locks, key)
+
+
+@pytest.mark.parametrize(("told", "backend"), [({}, None), ({"FirewallBackend": {"Driver": "iptables"}}, "iptables")])
+def test_the_host(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: dict[str, Any], backend: str | None
+) -> None:
+    info = {**Engine("server-1").info(), "DockerRootDir": str(tmp_path), "LiveRestoreEnabled": True, **told}
+    monkeypatch.setattr(Engine, "info", lambda _engine: info)
+    host = run(swarm_info, Engine("server-1"))["host"]
+    assert (host["docker_root"], host["live_restore"], host["firewall_backend"]) == (str(tmp_path), True, backend)
+    assert host["docker_root_free"] > 0
+    assert "lo" in [interface["name"] for interface in host["interfaces"]]
 
 
 def test_on_a_worker(run: Run) -> None:
@@ -61,6 +120,7 @@ def test_on_a_worker(run: Run) -> None:
     cluster.add("server-2")
     swarm = run(swarm_info, Engine("server-2", cluster), include_join_tokens=True)["swarm"]
     assert (swarm["role"], swarm["cluster_id"], swarm["nodes"]) == ("worker", None, [])
+    assert (swarm["autolock"], swarm["networks"]) == (None, [])
     assert swarm["remote_managers"] == ["10.0.0.2:2377"]
     assert swarm["join_tokens"] is None
 
@@ -80,6 +140,29 @@ def test_a_leader_lost_between_two_requests(run: Run, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Engine, "nodes", refuse)
     swarm = run(swarm_info, Engine("server-1", three_managers()))["swarm"]
     assert (swarm["state"], swarm["error"], swarm["nodes"]) == ("active", "The swarm does not have a leader", [])
+
+
+def test_an_election_is_waited_for(run: Run) -> None:
+    cluster = three_managers()
+    cluster.error = "The swarm does not have a leader"
+    cluster.happen_later(lambda: setattr(cluster, "error", ""))
+    assert run(swarm_info, Engine("server-1", cluster), settle_timeout=30)["swarm"]["managers"]["leader"] == "server-1"
+
+
+def test_an_election_that_does_not_end_is_reported(run: Run) -> None:
+    cluster = three_managers()
+    cluster.error = "The swarm does not have a leader"
+    swarm = run(swarm_info, Engine("server-1", cluster), settle_timeout=30)["swarm"]
+    assert (swarm["state"], swarm["error"]) == ("active", "The swarm does not have a leader")
+
+
+def test_a_join_is_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["pending", "pending", "error"])
+    idle = Engine("server-1").info()
+    monkeypatch.setattr(
+        Engine, "info", lambda _engine: {**idle, "Swarm": {**idle["Swarm"], "LocalNodeState": next(states)}}
+    )
+    assert run(swarm_info, Engine("server-1"), settle_timeout=30)["swarm"]["state"] == "error"
 
 
 def test_an_engine_that_cannot_be_reached_is_an_error(run: Run) -> None:
