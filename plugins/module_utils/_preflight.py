@@ -355,10 +355,10 @@ _PURPOSES = {
 
 
 def _probed(hosts: Sequence[Host], port: str) -> Iterator[tuple[Pair, bool]]:
-    """From whom to whom a port was probed, and whether it is open. Hosts without their address are left out."""
-    homeless = {host.name for host in hosts if host.interface is None}
+    """From whom to whom a port was probed, and whether it is open, where both could take part at their addresses."""
+    at_home = {host.name for host in hosts if host.interface is not None}
     for host, link in _links(hosts):
-        if homeless & {host.name, link["peer"]}:
+        if not {host.name, link["peer"]} <= at_home:
             continue
         if port in HEARD:
             yield (link["peer"], host.name), link["heard"][HEARD[port]]

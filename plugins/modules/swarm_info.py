@@ -322,6 +322,8 @@ def main() -> None:
         result = collect(module.params)
     except EngineError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Cannot ask the kernel for the networks of this node: {error.strerror}.")
     module.exit_json(changed=False, **result)
 
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 from docker.errors import DockerException
 
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _host
 from ansible_collections.triad.hetzner_swarm.plugins.modules import swarm_info
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import (
     Cluster,
@@ -140,6 +141,15 @@ def test_a_leader_lost_between_two_requests(run: Run, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Engine, "nodes", refuse)
     swarm = run(swarm_info, Engine("server-1", three_managers()))["swarm"]
     assert (swarm["state"], swarm["error"], swarm["nodes"]) == ("active", "The swarm does not have a leader", [])
+
+
+def test_a_kernel_that_cannot_be_asked_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_kind: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(_host, "dump", refuse)
+    result = run(swarm_info, Engine("server-1"))
+    assert result["msg"] == "Cannot ask the kernel for the networks of this node: Operation not permitted."
 
 
 def test_an_election_is_waited_for(run: Run) -> None:
