@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+RETIRED = "swarm.availability"
+"""The label of a node that is retired for a while; its value is the availability that the node had before."""
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of one node; None leaves as it is. name is the node's host name, or its ID."""
+    """What is wanted of one node; None leaves as it is. name is the node's host name, or its ID.
+
+    drop: labels that shall go, whatever else holds of labels.
+    """
 
     name: str
     state: str = "present"
     role: str | None = None
     availability: str | None = None
     labels: Mapping[str, str] | None = None
+    drop: frozenset[str] = frozenset()
 
     @classmethod
     def from_option(cls, option: Mapping[str, Any]) -> Wish:
@@ -48,6 +56,25 @@ class Rules:
 
     labels_mode: str = "merge"
     dead_twins: str = "keep"
+
+
+def resolved(wishes: Iterable[Wish], nodes: Sequence[Node]) -> list[Wish]:
+    """The wishes with the availabilities retire and restore put into the terms of what the nodes have now."""
+    return [_resolved(wish, node) for wish in wishes for node in [_live(wish, nodes)]]
+
+
+def _resolved(wish: Wish, node: Node | None) -> Wish:
+    if wish.availability == "retire":
+        noted = (node.labels.get(RETIRED) or node.availability) if node else "active"
+        return replace(wish, availability="drain", labels={**(wish.labels or {}), RETIRED: noted})
+    if wish.availability == "restore":
+        return replace(wish, availability=node.labels.get(RETIRED) if node else None, drop=frozenset({RETIRED}))
+    return wish
+
+
+def _live(wish: Wish, nodes: Iterable[Node]) -> Node | None:
+    """The node a wish is about, as far as that is certain yet."""
+    return min(_called(wish.name, nodes), key=lambda node: node.status != "ready", default=None)
 
 
 def plan(wishes: Sequence[Wish], nodes: Sequence[Node], this_node: str, rules: Rules) -> list[Step]:
@@ -223,7 +250,8 @@ def _wanted_labels(wish: Wish, node: Node, dead: Sequence[Node], mode: str) -> d
     if mode == "exact" and wish.labels is not None:
         return dict(wish.labels)
     inherited = {key: value for twin in dead for key, value in twin.labels.items()}
-    return {**inherited, **node.labels, **(wish.labels or {})}
+    labels = {**inherited, **node.labels, **(wish.labels or {})}
+    return {key: value for key, value in labels.items() if key not in wish.drop}
 
 
 def _update(wish: Wish, node: Node, labels: Mapping[str, str]) -> list[Step]:

@@ -57,8 +57,11 @@ options:
         description:
           - V(drain) waits until no task runs on the node any more and the replicated services that had tasks there run
             elsewhere as often as they shall. The availability is left as it is if not set.
+          - V(retire) drains for a while, as for a restart, and notes in the label C(swarm.availability) what the node
+            had before. V(restore) gives it back and takes the label away; a node without the label is left as it is.
+            So whoever comes after an interrupted run knows what to do.
         type: str
-        choices: [active, pause, drain]
+        choices: [active, pause, drain, retire, restore]
       labels:
         description: The node's labels. They are left as they are if not set. Booleans become V(true) and V(false).
         type: dict
@@ -133,6 +136,15 @@ EXAMPLES = r"""
         availability: drain
     when_stranded: stop
 
+- name: Take a node out of service for its reboot
+  triad.hetzner_swarm.swarm_nodes:
+    nodes: [{name: server-nbg-1, availability: retire}]
+    when_stranded: stop
+
+- name: Give it back what it had
+  triad.hetzner_swarm.swarm_nodes:
+    nodes: [{name: server-nbg-1, availability: restore}]
+
 - name: Replace a dead manager
   triad.hetzner_swarm.swarm_nodes:
     nodes:
@@ -203,7 +215,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {
             "name": {"type": "str", "required": True},
             "role": {"type": "str", "choices": ["manager", "worker"]},
-            "availability": {"type": "str", "choices": ["active", "pause", "drain"]},
+            "availability": {"type": "str", "choices": ["active", "pause", "drain", "retire", "restore"]},
             "labels": {"type": "dict"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
@@ -324,10 +336,11 @@ class Cluster:
 
 def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
     """The return values; ``done`` grows by each step taken, for a failure to tell how far it came."""
-    wishes = [_nodes.Wish.from_option(option) for option in module.params["nodes"]]
+    asked = [_nodes.Wish.from_option(option) for option in module.params["nodes"]]
     rules = _nodes.Rules(module.params["labels_mode"], module.params["dead_twins"])
     cluster = Cluster(connect(module.params), module.params["wait_timeout"], done)
-    cluster.settle(wishes)
+    cluster.settle(asked)
+    wishes = _nodes.resolved(asked, cluster.swarm.nodes)
     steps = (plan_for_check if module.check_mode else plan)(wishes, cluster.swarm, rules)
     drain = Drain(cluster.api, _nodes.to_be_drained(wishes, cluster.swarm.nodes), steps)
     if module.params["when_stranded"] == "refuse":

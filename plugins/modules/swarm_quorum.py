@@ -104,6 +104,11 @@ state:
   returned: success
   type: str
   sample: active
+node_id:
+  description: The ID of the node whose engine was asked. None without a swarm.
+  returned: success
+  type: str
+  sample: wrv7v9pzmhq0ah0prxhk7opn1
 node:
   description:
     - The node. None where it is not listed, as on a worker or without a swarm.
@@ -171,6 +176,7 @@ def converge(module: AnsibleModule, _done: list[Step]) -> dict[str, Any]:
     return {
         "changed": False,
         "state": swarm.state,
+        "node_id": swarm.node_id or None,
         "node": outlook.node.report() if outlook.node else None,
         "managers": _swarm.managers_report(swarm.nodes) if swarm.nodes else None,
         "note": outlook.note or outlook.cost or None,

@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
@@ -17,7 +18,7 @@ done
 {
     sshd -T 2>/dev/null | sed -n 's/^port //p'
     ss --no-header --listening --tcp --numeric --processes 2>/dev/null |
-        awk '/"sshd"/ { sub(".*:", "", $4); print $4 }'
+        awk '/"sshd"/ && $4 !~ /^(127[.]|\[::1\])/ { sub(".*:", "", $4); print $4 }'
 } | sort -nu | sed 's/^/port /'
 
 for path; do

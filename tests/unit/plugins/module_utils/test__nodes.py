@@ -20,6 +20,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._nodes import 
     named,
     plan,
     remarks,
+    resolved,
     settled,
     unfinished,
 )
@@ -30,8 +31,8 @@ DATA = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="ut
 
 
 def planned(case: dict[str, Any]) -> list[Step]:
-    wishes = [Wish.from_option(option) for option in case["wishes"]]
     actual = nodes(case["nodes"], DATA["node"])
+    wishes = resolved([Wish.from_option(option) for option in case["wishes"]], actual)
     return plan(wishes, actual, case.get("this", "m1"), Rules(**case.get("rules", {})))
 
 
