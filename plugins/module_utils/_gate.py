@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+ACCEPT = "set accept_loss: true (engine_accept_quorum_loss or swarm_accept_quorum_loss where a role asks)"
+"""The way out that loses the quorum for a while."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """How a gate stands at the moment.
@@ -54,7 +58,7 @@ def sparing(swarm: Swarm, name: str | None, deed: str) -> Outlook:
     blind = _blind(swarm)
     if blind:
         if own and deed == "restart" and swarm.leaderless:
-            blind += " To restart it all the same, set accept_loss: true."
+            blind += f" To restart it all the same, {ACCEPT}."
             cost = f"The managers have no leader as it is, and until it is back {swarm.node_name} cannot elect one."
             return Outlook(obstacle=blind, passing=True, cost=cost)
         return Outlook(obstacle=blind, passing=swarm.leaderless or swarm.state == "pending")
@@ -112,19 +116,19 @@ def _restart(node: Node, nodes: Sequence[Node]) -> Outlook:
         )
         return Outlook(node, note=note)
     cost = f"Until {node.name} is back nothing can be deployed, moved or started again; what runs goes on."
-    accept = "accept that with accept_loss: true."
+    accept = f"accept that: {ACCEPT}."
     if len(others) < needed:
         return Outlook(
             node,
-            f"{node.name} is one of {total} managers and {needed} are needed to decide anything. {cost} Promote "
+            f"{node.name} is one of {total} managers and {needed} are needed for a quorum. {cost} Promote "
             f"another node first (swarm_nodes with role manager), or {accept}",
             cost=cost,
         )
     if reachable < needed:
         return Outlook(
             node,
-            f"Without {node.name} only {reachable} of {total} managers would be reachable and {needed} are needed: "
-            f"{_missing(others)}. {cost} Bring those back, or demote and remove them (swarm_nodes), or {accept}",
+            f"Without {node.name} only {reachable} of {total} managers would be reachable and {needed} are needed for a "
+            f"quorum: {_missing(others)}. {cost} Bring those back, or demote and remove them (swarm_nodes), or {accept}",
             passing=True,
             cost=cost,
         )

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 UPDATE_ATTEMPTS = 5
 """How often a node's update is tried when others write to the same node at the same time."""
 
+DEFAULT_POOLS = ("10.0.0.0/8",)
+"""What a swarm takes its networks' subnets from where it was given nothing; the engine does not tell it then."""
+
 DOWN_AFTER_HEARTBEATS = 7
 """Heartbeats until a silent node is declared down at the latest: 3, or 6 after a change of leader; one to spare."""
 
@@ -201,7 +204,7 @@ def from_info(api: APIClient, info: Mapping[str, Any]) -> Swarm:
         manager=manager,
         cluster_id=cluster.get("ID") or _cluster_of(certificate, local.get("NodeID", "")),
         remote_managers=tuple(sorted(peer["Addr"] for peer in local.get("RemoteManagers") or ())),
-        default_addr_pool=tuple(cluster.get("DefaultAddrPool") or ()),
+        default_addr_pool=tuple(cluster.get("DefaultAddrPool") or (DEFAULT_POOLS if cluster.get("ID") else ())),
         subnet_size=cluster.get("SubnetSize") or None,
         down_after=DOWN_AFTER_HEARTBEATS * heartbeat / 1e9,
         admitted=local["LocalNodeState"] not in ("pending", "error") or _visible(certificate) or not _visible(files),

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from lab.daemons import wait_for
 from tests.acceptance.fleets import blueprint_addresses
 from tests.acceptance.membership import view
 from tests.acceptance.rows import Finding, unmet
-from tests.acceptance.stage import Stage
+from tests.acceptance.stage import Stage, StageError
 
 NAME = "a cluster made by hand: wrong MTU, overlapping pool, dead duplicate"
 # Docker's own default pool holds the servers' private network, and its networks are made for an MTU of 1500.
@@ -16,6 +17,7 @@ BEGIN = "docker swarm init --advertise-addr {0} --listen-addr {0}:2377 --data-pa
 JOIN = "docker swarm join --token {1} --advertise-addr {0} --listen-addr {0}:2377 --data-path-addr {0} {2}:2377"
 TOKEN = "docker swarm join-token --quiet manager"
 INGRESS = "docker network inspect ingress --format '{{json .Options}}'"
+SECONDS_TO_BE_DOWN = 60
 FOUND = {
     "wrong MTU": ("ingress", "MTU"),
     "overlapping pool": ("10.0.0.0/8", "10.0.0.0/"),
@@ -36,8 +38,15 @@ def judge(stage: Stage) -> Finding:
     twin, own = others[-1]
     stage.on(twin, "docker swarm leave --force > /dev/null")
     stage.on(twin, JOIN.format(own, token, address))
+    dead: list[str] = []
+
+    def declared_down() -> bool:
+        dead[:] = [node.id for node in view.look(stage, first).nodes if node.name == twin and node.status == "down"]
+        return bool(dead)
+
+    if not wait_for(declared_down, seconds=SECONDS_TO_BE_DOWN, interval=1):
+        raise StageError(f"the entry that {twin} left behind is not declared down")
     before = view.look(stage, first)
-    dead = [node.id for node in before.nodes if node.name == twin and node.status != "ready"]
 
     looked = stage.play("preflight.yml")
     told = " ".join(looked.warnings)
