@@ -127,8 +127,9 @@ def _restart(node: Node, nodes: Sequence[Node]) -> Outlook:
     if reachable < needed:
         return Outlook(
             node,
-            f"Without {node.name} only {reachable} of {total} managers would be reachable and {needed} are needed for a "
-            f"quorum: {_missing(others)}. {cost} Bring those back, or demote and remove them (swarm_nodes), or {accept}",
+            f"Without {node.name} only {reachable} of {total} managers would be reachable and {needed} are needed for "
+            f"a quorum: {_missing(others)}. {cost} Bring those back, or demote and remove them (swarm_nodes), or "
+            f"{accept}",
             passing=True,
             cost=cost,
         )

@@ -21,7 +21,7 @@ RESULTS = PROJECT / "bench" / "results"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
 # The suites whose figures the page shows, between marks of their own.
-SHOWN = ("cloud", "machines")
+SHOWN = ("cloud", "machines", "quorum")
 
 Row = Mapping[str, Any]
 
