@@ -73,22 +73,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Restart engines one after another
-  hosts: swarm_managers:swarm_workers
-  serial: 1
-  tasks:
-    - name: Wait until the swarm can spare this one
-      triad.hetzner_swarm.swarm_quorum:
-        require: spare
+- name: Wait until the swarm can spare this node
+  triad.hetzner_swarm.swarm_quorum:
+    require: spare
 
-    - name: Restart it
-      ansible.builtin.systemd_service:
-        name: docker
-        state: restarted
+- name: Restart its engine
+  ansible.builtin.systemd_service:
+    name: docker
+    state: restarted
 
-    - name: Wait until it is back
-      triad.hetzner_swarm.swarm_quorum:
-        require: member
+- name: Wait until it is back
+  triad.hetzner_swarm.swarm_quorum:
+    require: member
 
 - name: Ask another manager whether a server may be deleted
   triad.hetzner_swarm.swarm_quorum:

@@ -56,6 +56,11 @@ def test_the_password_is_in_no_environment(manager: Host) -> None:
         assert [secret["File"]["Name"] for secret in spec["Secrets"]] == ["db_password"]
 
 
+def test_the_host_firewall_is_in_force_now_and_at_boot(machine: Host) -> None:
+    assert machine.run("triad-firewall status").rc == 0
+    assert machine.service("triad-firewall").is_enabled
+
+
 @pytest.mark.parametrize("setting", ["passwordauthentication no", "permitrootlogin without-password"])
 def test_ssh_lets_in_by_key_only(machine: Host, setting: str) -> None:
     assert setting in machine.check_output("sshd -T").splitlines()
