@@ -423,7 +423,7 @@ def _pool_in_use(hosts: Sequence[Host], pools: Sequence[str]) -> Iterator[Findin
     hit = sorted(
         name for name, nets in subnets.items() if any(_meet(net, known) for net in nets for known, _ in overlaps)
     )
-    now = f" Those of {_listed(hit)} do already." if hit else ""
+    now = f" So it is with {_listed(hit)} already." if hit else ""
     yield _warning(
         "default_addr_pool",
         sorted({name for names in overlaps.values() for name in names}),

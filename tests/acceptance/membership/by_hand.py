@@ -21,7 +21,7 @@ SECONDS_TO_BE_DOWN = 60
 FOUND = {
     "wrong MTU": ("ingress", "MTU"),
     "overlapping pool": ("10.0.0.0/8", "10.0.0.0/"),
-    "dead duplicate": ("server-nbg-1", "down"),
+    "dead duplicate": ("server-nbg-1", "dead entries"),
 }
 
 
