@@ -285,7 +285,8 @@ def _managers_and_removals(
     against the managers as the changes before it will have left them.
     """
     managers = {node.id: node for node in nodes}
-    leaving = [node for node in gone if node.votes or node.role == "manager"]
+    # One that is called a manager and has no vote, as after a recovery, is no member of Raft to be demoted.
+    leaving = [node for node in gone if node.votes]
     dying = leaving + [node for node in demoted if not node.reachable]
     steps = [_demotion(managers, node, this_node) for node in dying]
     steps += [
