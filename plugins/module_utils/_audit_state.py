@@ -283,7 +283,7 @@ def parse_rules(text: str, source: str) -> Watches:
         if any(word.startswith("never") or word.endswith(",never") for word in words):
             continue
         for flag, value in pairwise(words):
-            key, _, path = value.partition("=")
+            key, _equals, path = value.partition("=")
             if flag == "-w":
                 trees.append(value)
             elif flag == "-F" and key in ("dir", "path"):
@@ -314,7 +314,7 @@ def listeners(root: Path) -> tuple[tuple[int, str], ...]:
         for line in _text(root / "proc/net" / table).splitlines()[1:]:
             fields = line.split()
             if len(fields) > 3 and fields[3] == state:
-                address, _, port = fields[1].partition(":")
+                address, _colon, port = fields[1].partition(":")
                 found.add((int(port, 16), _address(address)))
     return tuple(sorted(found))
 
@@ -390,7 +390,7 @@ def container_from_api(item: Mapping[str, Any], processes: Sequence[tuple[int, i
 def secret_variables(environment: Iterable[str] | None) -> tuple[str, ...]:
     """Names of variables that seem to hold a secret themselves, not the path of a file with it."""
     pairs = [variable.partition("=") for variable in environment or ()]
-    names = {name for name, _, value in pairs if value and SECRET_NAME.search(name)}
+    names = {name for name, _equals, value in pairs if value and SECRET_NAME.search(name)}
     return tuple(sorted(name for name in names if not name.upper().endswith("_FILE")))
 
 
@@ -429,7 +429,7 @@ def _image_name(item: Mapping[str, Any]) -> str:
     if named:
         return str(named[0])
     for digest in item.get("RepoDigests") or ():
-        repository, _, checksum = digest.partition("@sha256:")
+        repository, _at, checksum = digest.partition("@sha256:")
         return f"{repository}@{checksum[:12]}"
     return str(item["Id"]).removeprefix("sha256:")[:12]
 

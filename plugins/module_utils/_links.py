@@ -21,7 +21,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._ingress import MTUS
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
@@ -29,7 +29,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import R
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Address = IPv4Address | IPv6Address
+Address: TypeAlias = "IPv4Address | IPv6Address"
 
 CLUSTER_PORT, GOSSIP_PORT = 2377, 7946
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._swarm import majority
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from ipaddress import IPv4Network, IPv6Network
 
-    Network = IPv4Network | IPv6Network
+    Network: TypeAlias = "IPv4Network | IPv6Network"
     Pair = tuple[str, str]
 
 CANDIDATES = (
@@ -421,7 +421,7 @@ def _pool_in_use(hosts: Sequence[Host], pools: Sequence[str]) -> Iterator[Findin
         return
     subnets = {network["name"]: network["subnets"] for network in _overlay_networks(hosts)}
     hit = sorted(
-        name for name, nets in subnets.items() if any(_meet(net, known) for net in nets for known, _ in overlaps)
+        name for name, nets in subnets.items() if any(_meet(net, known) for net in nets for known, _on in overlaps)
     )
     now = f" So it is with {_listed(hit)} already." if hit else ""
     yield _warning(
