@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+LOST = "lost"
+"""What a label of data becomes when it goes over to a machine that was rebuilt."""
+
 RETIRED = "swarm.availability"
 """The label of a node that is retired for a while; its value is the availability that the node had before."""
 
@@ -52,10 +55,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for all nodes. labels_mode: merge or exact. dead_twins: keep or remove."""
+    """What holds for all nodes. labels_mode: merge or exact. dead_twins: keep or remove.
+
+    data_labels: labels that say that data is on the node's disk, which a rebuilt machine does not have.
+    """
 
     labels_mode: str = "merge"
     dead_twins: str = "keep"
+    data_labels: frozenset[str] = frozenset()
 
 
 def resolved(wishes: Iterable[Wish], nodes: Sequence[Node]) -> list[Wish]:
@@ -93,7 +100,7 @@ def plan(wishes: Sequence[Wish], nodes: Sequence[Node], this_node: str, rules: R
         if wish.state == "absent":
             continue
         inherited = twins(node, nodes) if rules.dead_twins == "remove" else []
-        updates += _update(wish, node, _wanted_labels(wish, node, inherited, rules.labels_mode))
+        updates += _update(wish, node, _wanted_labels(wish, node, inherited, rules))
         if wish.role == "manager" and node.role != "manager":
             promoted.append(node)
         if wish.role == "worker" and node.role != "worker":
@@ -178,10 +185,18 @@ def unknown(wishes: Iterable[Wish], nodes: Iterable[Node]) -> list[Wish]:
 
 
 def remarks(wishes: Sequence[Wish], nodes: Sequence[Node], rules: Rules) -> list[str]:
-    """Dead twins that are kept, to be told as warnings."""
-    if rules.dead_twins == "remove":
-        return []
+    """Dead twins that are kept, and data that went with those that are not, to be told as warnings."""
     names = {wish.name for wish in wishes if wish.state == "present"}
+    if rules.dead_twins == "remove":
+        return [
+            f"{node.name} was rebuilt, and its dead twin ({twin.id}) has the label {key}={twin.labels[key]}: data was "
+            f"on its disk. The label goes over as {key}={LOST}, so that nothing takes the new disk for the old one."
+            for node in nodes
+            if names & {node.name, node.id}
+            for twin in twins(node, nodes)
+            for key in sorted(rules.data_labels & twin.labels.keys())
+            if key not in node.labels
+        ]
     return [
         f"{node.name} has a dead twin ({twin.id}): set dead_twins to remove to clear it away and keep its labels."
         for node in nodes
@@ -245,11 +260,13 @@ def _no_such_node(names: Iterable[str], nodes: Iterable[Node]) -> str:
     return f"No node of this swarm is called {', '.join(names)}. Known nodes: {known}."
 
 
-def _wanted_labels(wish: Wish, node: Node, dead: Sequence[Node], mode: str) -> dict[str, str]:
+def _wanted_labels(wish: Wish, node: Node, dead: Sequence[Node], rules: Rules) -> dict[str, str]:
     """All labels the node shall carry; a dead twin's labels go over to the live node unless it has its own."""
-    if mode == "exact" and wish.labels is not None:
+    if rules.labels_mode == "exact" and wish.labels is not None:
         return dict(wish.labels)
-    inherited = {key: value for twin in dead for key, value in twin.labels.items()}
+    inherited = {
+        key: LOST if key in rules.data_labels else value for twin in dead for key, value in twin.labels.items()
+    }
     labels = {**inherited, **node.labels, **(wish.labels or {})}
     return {key: value for key, value in labels.items() if key not in wish.drop}
 

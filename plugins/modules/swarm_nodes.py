@@ -104,6 +104,14 @@ options:
     type: str
     choices: [refuse, stop]
     default: refuse
+  data_labels:
+    description:
+      - Labels that say that data is on the node's disk. With O(dead_twins=remove) they go over with the value V(lost),
+        and a warning, because the disk of a rebuilt machine is another one. So no service that needs the data is
+        started beside an empty disk.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description:
       - Seconds to wait for each change to take effect, a drain included, and before anything is planned for an election
@@ -222,6 +230,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "labels_mode": {"type": "str", "choices": ["merge", "exact"], "default": "merge"},
     "dead_twins": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+    "data_labels": {"type": "list", "elements": "str", "default": []},
     "when_stranded": {"type": "str", "choices": ["refuse", "stop"], "default": "refuse"},
     "wait_timeout": {"type": "int", "default": 120},
 }
@@ -337,7 +346,8 @@ class Cluster:
 def converge(module: AnsibleModule, done: list[Step]) -> dict[str, Any]:
     """The return values; ``done`` grows by each step taken, for a failure to tell how far it came."""
     asked = [_nodes.Wish.from_option(option) for option in module.params["nodes"]]
-    rules = _nodes.Rules(module.params["labels_mode"], module.params["dead_twins"])
+    params = module.params
+    rules = _nodes.Rules(params["labels_mode"], params["dead_twins"], frozenset(params["data_labels"]))
     cluster = Cluster(connect(module.params), module.params["wait_timeout"], done)
     cluster.settle(asked)
     wishes = _nodes.resolved(asked, cluster.swarm.nodes)

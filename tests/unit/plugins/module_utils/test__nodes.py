@@ -30,10 +30,15 @@ from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.swa
 DATA = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 
 
+def rules_of(case: dict[str, Any]) -> Rules:
+    given = case.get("rules", {})
+    return Rules(**{**given, "data_labels": frozenset(given.get("data_labels", ()))})
+
+
 def planned(case: dict[str, Any]) -> list[Step]:
     actual = nodes(case["nodes"], DATA["node"])
     wishes = resolved([Wish.from_option(option) for option in case["wishes"]], actual)
-    return plan(wishes, actual, case.get("this", "m1"), Rules(**case.get("rules", {})))
+    return plan(wishes, actual, case.get("this", "m1"), rules_of(case))
 
 
 @pytest.mark.parametrize("case", DATA["plans"], ids=lambda case: case["case"])
