@@ -51,11 +51,12 @@ def judge(stage: Stage) -> Finding:
     looked = stage.play("preflight.yml")
     told = " ".join(looked.warnings)
     unchanged = view.look(stage, first)
+    found = {case: all(word in told for word in words) for case, words in FOUND.items()}
     problems = unmet(
         {
             f"preflight.yml looks and does not fail ({'; '.join(map(str, looked.failures))})": looked.exit_code == 0,
             "it changes nothing": [n.id for n in unchanged.nodes] == [n.id for n in before.nodes],
-            **{f"found: {case} ({told})": all(word in told for word in words) for case, words in FOUND.items()},
+            **{f"found: {case} ({told})": named for case, named in found.items()},
             f"the dead entry is named by its ID ({dead})": bool(dead) and dead[0] in told,
         }
     )
@@ -73,7 +74,7 @@ def judge(stage: Stage) -> Finding:
     labels = {"server-fsn-1": {"location": "fsn"}, "server-nbg-1": {"location": "nbg"}}
     problems += view.flaws(view.look(stage, first), before.cluster, roles, labels)
     figure = (
-        f"{len(FOUND)} of {len(FOUND)} found and named; adopted without a new cluster: MTU of the ingress network, "
-        f"the dead entry, labels; the pool stays, with a warning; {adopted.seconds:.0f} s"
+        f"{sum(found.values())} of {len(found)} found and named; adopted in {adopted.seconds:.0f} s: MTU of the "
+        f"ingress network, the dead entry, labels; {len(adopted.warnings)} warnings are left to the pool and the locations"
     )
     return Finding(figure, problems, data={"seconds": round(adopted.seconds, 1)})

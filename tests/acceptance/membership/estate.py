@@ -36,10 +36,14 @@ def judge(stage: Stage) -> Finding:
         "one becomes a worker": {"dock_leads": [first, second], "dock_hands": [third]},
         "it leaves": {"dock_leads": [first, second], "dock_gone": [third]},
     }
-    problems, seconds, cluster = [], {}, ""
+    problems: list[str] = []
+    seconds: dict[str, float] = {}
+    changed: list[int] = []
+    cluster = ""
     for case, groups in stages.items():
         run, again = _play(stage, groups), _play(stage, groups)
         seconds[case] = round(run.seconds, 1)
+        changed.append(again.changed)
         stage.say(f"{case}: {run.seconds:.0f} s, then changed={again.changed}")
         seen = view.look(stage, first)
         cluster = cluster or seen.cluster
@@ -53,7 +57,7 @@ def judge(stage: Stage) -> Finding:
         labels = {name: {"rack": name[-1]} for name in roles}
         problems += [f"{case}: {one}" for one in view.flaws(seen, cluster, roles, labels)]
     listed = ", ".join(f"{case} {value:.0f} s" for case, value in seconds.items())
-    return Finding(f"{listed}; each once more: changed=0", problems, data={"seconds": seconds})
+    return Finding(f"{listed}; each once more: changed={sum(changed)}", problems, data={"seconds": seconds})
 
 
 def _play(stage: Stage, groups: dict[str, list[str]]) -> Run:

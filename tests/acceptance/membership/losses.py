@@ -61,7 +61,7 @@ def judge(stage: Stage) -> Finding:
     )
     listed = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
     return Finding(
-        f"one cluster throughout, three reachable managers, no entry twice, labels kept; site.yml after each: {listed}",
+        f"{len(problems)} flaws in cluster ID, managers, entries and labels; site.yml after each: {listed}",
         problems,
         data={"seconds": seconds, "leader_killed": dead},
     )

@@ -78,7 +78,9 @@ def judge(stage: Stage) -> Finding:
         }
     )
     listed = "; ".join(f"{where}: {_ports(ports.values())}" for where, ports in found.items())
-    return Finding(f"{listed}; 4789/udp and 7946/udp heard from a stranger: none", problems, data={"open": found})
+    silent = ", ".join(heard["stranger"]) or "none"
+    figure = f"{listed}; of 4789/udp and 7946/udp heard from a stranger: {silent}"
+    return Finding(figure, problems, data={"open": found, "heard": heard})
 
 
 def _ports(opened: Iterable[list[int]]) -> str:

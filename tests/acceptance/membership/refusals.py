@@ -41,16 +41,17 @@ def judge(stage: Stage) -> Finding:
     before = view.look_at_first(stage, without=[dead])
     engines = [stage.on(name, CONFIGURATION) for name in (asked, wanted)]
     stage.say(f"{dead} is dead; {before.managers()} are left")
-    problems, said = [], []
+    problems: list[str] = []
+    refused: dict[str, bool] = {}
     for deed in _deeds(asked, wanted):
         for arguments in (("--check",), ()):
             run = stage.play(deed.play, deed.variables, arguments=(*arguments, "--limit", f"{asked},{wanted}"))
             reasons = " ".join(failure.reason for failure in run.failures)
             how = f"{deed.name}{' (check mode)' if arguments else ''}"
-            said.append(how)
+            refused[how] = run.exit_code != 0
             problems += unmet(
                 {
-                    f"{how} is refused": run.exit_code != 0,
+                    f"{how} is refused": refused[how],
                     f"{how}: nothing is reported as changed ({run.changed})": run.changed == 0,
                     **{f"{how}: the refusal has: {word} ({reasons})": word in reasons for word in deed.words},
                 }
@@ -66,7 +67,8 @@ def judge(stage: Stage) -> Finding:
         }
     )
     stage.start_server(dead)
-    return Finding(f"{len(said)} of {len(said)} refused, nothing changed: {', '.join(said)}", problems)
+    figure = f"{sum(refused.values())} of {len(refused)} refused: {', '.join(refused)}"
+    return Finding(figure, problems, data={"refused": refused})
 
 
 def _deeds(asked: str, wanted: str) -> list[Deed]:

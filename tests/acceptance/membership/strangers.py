@@ -42,9 +42,12 @@ def _refused(stage: Stage, case: str, words: tuple[str, ...]) -> tuple[list[str]
     run = stage.play("swarm.yml")
     said = " ".join(failure.reason for failure in run.failures)
     stage.say(said)
+    changes = differences(before, world(stage))
     conditions = {
         f"{case}: it is refused": run.exit_code != 0,
         **{f"{case}: the refusal has {word} ({said})": word in said for word in words},
-        **{f"{case}: nothing changes ({change})": False for change in differences(before, world(stage))},
+        **{f"{case}: nothing changes ({change})": False for change in changes},
     }
-    return unmet(conditions), f"refused, {len(words)} of {len(words)} names in the message"
+    named = sum(word in said for word in words)
+    verdict = "refused" if run.exit_code else "not refused"
+    return unmet(conditions), f"{verdict}, {named} of {len(words)} names in the message, {len(changes)} changes"
