@@ -75,6 +75,6 @@ def judge(stage: Stage) -> Finding:
     problems += view.flaws(view.look(stage, first), before.cluster, roles, labels)
     figure = (
         f"{sum(found.values())} of {len(found)} found and named; adopted in {adopted.seconds:.0f} s: MTU of the "
-        f"ingress network, the dead entry, labels; {len(adopted.warnings)} warnings are left to the pool and the locations"
+        f"ingress network, the dead entry, labels; {len(adopted.warnings)} warnings are left"
     )
     return Finding(figure, problems, data={"seconds": round(adopted.seconds, 1)})
