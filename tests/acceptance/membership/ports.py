@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
 
 from lab.daemons import wait_for
@@ -47,7 +48,7 @@ def judge(stage: Stage) -> Finding:
     _add_stranger(stage)
     targets = {
         "IPv4": [server["public_ipv4"] for server in servers.values()],
-        "IPv6": [server["public_ipv6"] for server in servers.values()],
+        "IPv6": [str(ip_network(server["public_ipv6"])[1]) for server in servers.values()],
     }
     problems, found, heard = [], {}, {}
     try:
@@ -68,9 +69,10 @@ def judge(stage: Stage) -> Finding:
         else:
             problems += unmet({f"{where}: only the blueprint's ports are open ({sorted(strange)})": not strange})
     for where, ports in found.items():
-        if "IPv6" not in where:
-            missed = {address: sorted(BLUEPRINT_PORTS - set(opened)) for address, opened in ports.items()}
-            problems += unmet({f"{where}: SSH and the app answer ({missed})": not any(missed.values())})
+        # What containers publish is not asked for by IPv6: engines differ in that.
+        wanted = {22} if "IPv6" in where else BLUEPRINT_PORTS
+        missed = {address: sorted(wanted - set(opened)) for address, opened in ports.items()}
+        problems += unmet({f"{where}: a control finds {sorted(wanted)} ({missed})": not any(missed.values())})
     problems += unmet(
         {
             f"a stranger's packets are not heard ({heard['stranger']})": not heard["stranger"],

@@ -10,23 +10,16 @@ import sys
 
 AT_ONCE = 3000
 SECONDS = 1.0
-RETRIES = 1
 
 
 async def is_open(address: str, port: int, slots: asyncio.Semaphore) -> bool:
     async with slots:
-        for _attempt in range(RETRIES):
-            try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), SECONDS)
-            except TimeoutError:
-                continue
-            except asyncio.TimeoutError:  # noqa: UP041 - another class before Python 3.11
-                continue
-            except OSError:
-                return False
-            writer.close()
-            return True
-    return False
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), SECONDS)
+        except (OSError, asyncio.TimeoutError):  # noqa: UP041 - a class of its own before Python 3.11
+            return False
+        writer.close()
+        return True
 
 
 async def scan(address: str) -> list[int]:
@@ -36,5 +29,10 @@ async def scan(address: str) -> list[int]:
     return [port for port, answer in zip(ports, found, strict=True) if answer]
 
 
+async def scan_all(addresses: list[str]) -> dict[str, list[int]]:
+    found = await asyncio.gather(*map(scan, addresses))
+    return dict(zip(addresses, found, strict=True))
+
+
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-print(json.dumps({address: asyncio.run(scan(address)) for address in sys.argv[1:]}))
+print(json.dumps(asyncio.run(scan_all(sys.argv[1:]))))
