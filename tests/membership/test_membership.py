@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.acceptance.membership import autolock, by_hand, refusals
+from tests.acceptance.membership import autolock, refusals
 from tests.acceptance.stage import Setting, Stage
 
 
@@ -20,7 +20,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-@pytest.mark.parametrize("row", [refusals, autolock, by_hand], ids=lambda row: row.NAME)
+@pytest.mark.parametrize("row", [refusals, autolock], ids=lambda row: row.NAME)
 def test_row(stage: Stage, row: ModuleType) -> None:
     finding = row.judge(stage)
     assert not finding.problems
