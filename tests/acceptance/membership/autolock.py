@@ -65,6 +65,17 @@ def judge(stage: Stage) -> Finding:
     )
     problems += view.flaws(view.look_at_first(stage), before.cluster, roles, {})
 
+    # The next run of the role has the old configuration again.
+    engines = [stage.play("engine.yml", {"engine_daemon_config": config}) for config in ({"debug": True}, {})]
+    failures = "; ".join(str(failure) for run in engines for failure in run.failures)
+    problems += unmet(
+        {
+            f"engines are restarted and unlocked by their role ({failures})": not any(r.exit_code for r in engines),
+            f"all of them, each time ({[r.changed for r in engines]})": all(r.changed > len(names) for r in engines),
+        }
+    )
+    problems += view.flaws(view.look_at_first(stage), before.cluster, roles, {})
+
     with ThreadPoolExecutor() as pool:
         list(pool.map(stage.kill, names))
         list(pool.map(stage.start_server, names))
@@ -83,6 +94,7 @@ def judge(stage: Stage) -> Finding:
     problems += view.flaws(view.look_at_first(stage), before.cluster, roles, {})
     figure = (
         f"reboot.yml {seconds:.0f} s for three servers, longest time without a leader {watch.longest_gap():.1f} s; "
+        f"engine.yml with another configuration {engines[0].seconds:.0f} s; "
         f"three locked at once: swarm.yml {unlocked.seconds:.0f} s"
     )
     data = {
