@@ -20,7 +20,7 @@ import struct
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._ingress import MTUS
@@ -28,8 +28,9 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import R
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from ipaddress import IPv4Address, IPv6Address
 
-Address: TypeAlias = "IPv4Address | IPv6Address"
+    Address: TypeAlias = "IPv4Address | IPv6Address"
 
 CLUSTER_PORT, GOSSIP_PORT = 2377, 7946
 

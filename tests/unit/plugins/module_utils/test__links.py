@@ -18,7 +18,6 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._links import 
     INTERVALS,
     MAGIC,
     WAYS,
-    Address,
     Link,
     Member,
     Probe,
@@ -28,7 +27,9 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._links import 
 THERE = IPv4Address("10.0.0.3")
 
 
-def probe(heard: set[str] | None = None, done: bool = False, clock: float = 100.0, address: Address = THERE) -> Probe:
+def probe(
+    heard: set[str] | None = None, done: bool = False, clock: float = 100.0, address: IPv4Address | IPv6Address = THERE
+) -> Probe:
     return Probe(address, clock, frozenset(heard or ()), done)
 
 
@@ -39,7 +40,7 @@ def link(manager: bool = True) -> Link:
 @pytest.mark.parametrize("address", [THERE, IPv6Address("fd00::3")], ids=str)
 @pytest.mark.parametrize("size", [0, 1422])
 @pytest.mark.parametrize("sent", [probe(), probe({GOSSIP, FULL_SIZE}, clock=1.5), probe(set(WAYS), done=True)])
-def test_a_probe_arrives_as_it_was_sent(address: Address, size: int, sent: Probe) -> None:
+def test_a_probe_arrives_as_it_was_sent(address: IPv4Address | IPv6Address, size: int, sent: Probe) -> None:
     sent = Probe(address, sent.clock, sent.heard, sent.done)
     content = sent.encode(size)
     assert Probe.decode(content, len(address.packed)) == sent
