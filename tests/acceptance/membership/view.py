@@ -74,7 +74,9 @@ def look_at_first(stage: Stage, without: Sequence[str] = ()) -> View:
                     seen.append(look(stage, server))
                 except (StageError, KeyError):
                     continue
-                return any(node.leader for node in seen[-1].nodes)
+                # A new leader calls nodes unknown until it has heard of them.
+                statuses = {node.status for node in seen[-1].nodes}
+                return any(node.leader for node in seen[-1].nodes) and "unknown" not in statuses
         return False
 
     if not wait_for(told, seconds=SECONDS_TO_ELECT, interval=1):
