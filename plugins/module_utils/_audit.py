@@ -41,7 +41,7 @@ DEFAULT_CAPABILITIES = frozenset(
 )
 SYSTEM_FOLDERS = ("/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sys", "/usr")
 SOCKET_SOURCES = frozenset({"/", "/run", "/var/run", "/run/docker.sock", "/var/run/docker.sock"})
-EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is looked for
 LOOPBACK = frozenset({"127.0.0.0/8", "::1/128"})
 REMOTE_LOG_DRIVERS = frozenset({"awslogs", "fluentd", "gcplogs", "gelf", "splunk"})
 FORWARDING_LOG_DRIVERS = frozenset({"journald", "syslog"})

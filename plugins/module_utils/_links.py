@@ -272,30 +272,29 @@ class Probing:
                 dialled.setblocking(False)
                 dialled.bind((str(self.me.address), 0))
                 code = dialled.connect_ex((str(link.peer.address), port))
-                key = self.selector.register(dialled, selectors.EVENT_WRITE, (link, port))
+                key = self.selector.register(dialled, selectors.EVENT_WRITE, (dialled, link, port))
                 if code not in (0, errno.EINPROGRESS):
                     self.hang_up(key, code)
 
     def connected(self, key: selectors.SelectorKey) -> None:
-        code = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # type: ignore[union-attr]
-        self.hang_up(key, code)
+        self.hang_up(key, key.data[0].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     def hang_up(self, key: selectors.SelectorKey, code: int) -> None:
         """End an attempt to connect with the kernel's error number, 0 where it succeeded."""
-        link, port = key.data
+        dialled, link, port = key.data
         link.reached[port] = code == 0
         link.due[port] = time.monotonic() + REDIAL
         if code:
             link.trouble[f"tcp_{port}"] = f"tcp_{port}: {os.strerror(code)}"
         else:
             link.trouble.pop(f"tcp_{port}", None)
-        self.selector.unregister(key.fileobj)
-        key.fileobj.close()  # type: ignore[union-attr]
+        self.selector.unregister(dialled)
+        dialled.close()
 
     def close(self) -> None:
         for key in list(self.selector.get_map().values()):
             if key.data:
-                key.fileobj.close()  # type: ignore[union-attr]
+                key.data[0].close()
         self.selector.close()
 
 

@@ -74,9 +74,9 @@ def plan(wanted: Wanted, swarm: Swarm, encrypted: bool = False) -> list[Step]:
         return [_enter(wanted, swarm)]
     if not swarm.admitted:
         return [_give_up(swarm), _enter(wanted, swarm)]
-    recovers = wanted.force_new_cluster and _without_leader(swarm)
+    recovers = wanted.force_new_cluster and swarm.without_leader
     if not recovers:
-        _check_health(swarm)
+        check_health(swarm)
     _check_member(wanted, swarm)
     return [_recovery(wanted, swarm, encrypted)] if recovers else []
 
@@ -199,22 +199,6 @@ def _recovery(wanted: Wanted, swarm: Swarm, encrypted: bool) -> Step:
     return Step("recover", "swarm", swarm.cluster_id or f"of {swarm.node_name}", before, after, note)
 
 
-def _without_leader(swarm: Swarm) -> bool:
-    """Whether a manager has none, be it active or, since its engine restarted, on its way to be."""
-    return swarm.leaderless or (swarm.state == "pending" and swarm.manager and bool(swarm.error))
-
-
-def _check_health(swarm: Swarm) -> None:
-    """As every module refuses it, but here a locked engine can be helped."""
-    if swarm.state == "locked":
-        raise Refused(
-            f"The swarm on {swarm.node_name} is locked since its engine restarted: set unlock_key to the swarm's "
-            "unlock key, which a manager that is not locked tells (swarm_info with include_unlock_key, or docker swarm "
-            "unlock-key), then run this again."
-        )
-    check_health(swarm)
-
-
 def _check_cluster(wanted: Wanted, swarm: Swarm) -> None:
     """Refuse a node of another cluster: by its ID, or where that is not known by the managers' addresses."""
     if wanted.cluster_id and swarm.cluster_id:
@@ -246,7 +230,7 @@ def _leave(wanted: Wanted, swarm: Swarm) -> list[Step]:
     if swarm.role == "worker":
         return [leave]
     try:
-        _check_health(swarm)
+        check_health(swarm)
         _quorum.check_demotion(swarm.nodes, swarm.this_node)
     except Refused as reason:
         if wanted.force:

@@ -67,7 +67,7 @@ class Rules:
 
 def resolved(wishes: Iterable[Wish], nodes: Sequence[Node]) -> list[Wish]:
     """The wishes with the availabilities retire and restore put into the terms of what the nodes have now."""
-    return [_resolved(wish, node) for wish in wishes for node in [_live(wish, nodes)]]
+    return [_resolved(wish, _live(wish, nodes)) for wish in wishes]
 
 
 def _resolved(wish: Wish, node: Node | None) -> Wish:

@@ -139,6 +139,11 @@ class Swarm:
         return self.state == "active" and self.manager and bool(self.error)
 
     @property
+    def without_leader(self) -> bool:
+        """Whether a manager has none, be it active or, since its engine restarted, on its way to be."""
+        return self.leaderless or (self.state == "pending" and self.manager and bool(self.error))
+
+    @property
     def this_node(self) -> Node:
         """This engine's own entry in the list of nodes. Only for a manager that is not leaderless."""
         return next(node for node in self.nodes if node.id == self.node_id)
@@ -273,17 +278,18 @@ def check_health(swarm: Swarm) -> None:
     """Refuse to reason about a swarm that this engine, a member of it, cannot speak for."""
     if swarm.state == "locked":
         raise Refused(
-            f"The swarm on {swarm.node_name} is locked since its engine restarted: unlock it with the swarm's unlock "
-            "key (docker swarm unlock), then run this again."
+            f"The swarm on {swarm.node_name} is locked since its engine restarted: set unlock_key to the swarm's "
+            "unlock key (an option of swarm_member), which a manager that is not locked tells (swarm_info with "
+            "include_unlock_key, or docker swarm unlock-key), then run this again."
         )
-    if swarm.state != "active":
+    if swarm.state != "active" and not swarm.without_leader:
         raise Refused(
             f"The swarm on {swarm.node_name} is in state {swarm.state}: {swarm.error or 'the engine gives no reason'}. "
             "It is a member that cannot take part, not a node without a swarm: see the engine's log; where it cannot "
             "be mended, let it leave (swarm_member with state absent and force: true), remove its old entry on a "
             "manager, and join it again."
         )
-    if swarm.leaderless:
+    if swarm.without_leader:
         raise Refused(
             f"The managers have no leader, as seen from {swarm.node_name}: {swarm.error}. Bring enough managers back "
             "for a majority, or, if they are gone for good, rebuild the swarm from a survivor with the playbook "

@@ -32,7 +32,7 @@ image=$(docker ps --filter name=voteapp_edge --format '{{{{.Image}}}}' | head -1
 docker run --detach --name by-hand --publish {BY_HAND}:8080 --entrypoint sh "$image" -c '
   printf "frontend all\n mode http\n bind :8080\n timeout client 5s\n http-request return status 200\n" > /tmp/all.cfg
   exec haproxy -db -f /tmp/all.cfg' > /dev/null
-until curl --silent --fail http://127.0.0.1:{BY_HAND}/ > /dev/null; do sleep 1; done
+curl --silent --fail --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:{BY_HAND}/ > /dev/null
 """
 SECONDS_TO_BOOT = 120
 
