@@ -49,6 +49,7 @@ class Stage:
 STAGES = (
     Stage("molecule", "lab", ("molecule test --scenario-name default",)),
     Stage("engine", "lab", ("molecule test --scenario-name engine",)),
+    Stage("membership", "lab", ("pytest tests/membership",)),
     Stage(
         "lint",
         "code",

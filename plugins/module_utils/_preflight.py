@@ -8,13 +8,18 @@ Note that this is private to the collection: other collections must not import i
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._engine_flaws import (
+    FLAWS,
+    Flaw,
+    is_too_old,
+    numbers,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._swarm import majority
 
 if TYPE_CHECKING:
@@ -34,8 +39,6 @@ CANDIDATES = (
 )
 """Pools to choose from, the best first. Engines give their own bridges what follows 10."""
 
-OLDEST, OLDEST_API = (20, 10, 0), (1, 41, 0)
-
 DEFAULT_MTU = 1500
 """Of the network below, as the overlay driver takes it where none is set."""
 
@@ -52,73 +55,6 @@ FEATURES = {
 PORTS = ("2377/tcp", "7946/tcp", "7946/udp", "4789/udp")
 REACHED = {"2377/tcp": "tcp_2377", "7946/tcp": "tcp_7946"}
 HEARD = {"7946/udp": "udp_7946", "4789/udp": "udp_4789"}
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """A mistake that releases of the engine have.
-
-    first: the oldest release with it. fixed: the first one that is not known to have it. only: an attribute of Wanted
-    that it matters for; empty where it always does. breaks: whether it is worth a refusal, which takes data at stake.
-    """
-
-    first: tuple[int, int, int]
-    fixed: tuple[int, int, int]
-    what: str
-    remedy: str
-    only: str = ""
-    breaks: bool = False
-
-
-EXPOSED = (
-    "data may pass encrypted overlay networks without encryption, or get in without it (CVE-2023-28840, "
-    "CVE-2023-28841, CVE-2023-28842)"
-)
-FLAWS = (
-    Flaw((20, 10, 0), (20, 10, 24), EXPOSED, "Install 20.10.24 or newer", "encrypted", breaks=True),
-    Flaw((23, 0, 0), (23, 0, 3), EXPOSED, "Install 23.0.3 or newer", "encrypted", breaks=True),
-    Flaw(
-        (28, 0, 0),
-        (28, 0, 1),
-        "ports that are published through the routing mesh may not answer, as rules of the packet filter are in the "
-        "wrong order (moby#49538)",
-        "Install 28.0.1 or newer",
-        "mesh",
-    ),
-    Flaw(
-        (28, 2, 0),
-        (28, 3, 0),
-        "services on other nodes may be missing from DNS or not be reached over overlay networks (moby#50129)",
-        "Install 28.3.0 or newer",
-    ),
-    Flaw(
-        (29, 0, 0),
-        (29, 0, 1),
-        "containers on networks outside the swarm are not found by name once the node is in a swarm (moby#51515)",
-        "Install 29.0.1 or newer",
-    ),
-    Flaw(
-        (29, 0, 0),
-        (29, 7, 0),
-        "names of services may stay unknown after a node was cut off for some seconds (moby#53141, seen with 29.0 to "
-        "29.6.2)",
-        "Install another release, or run docker service update --force on services that are not found after a node was "
-        "lost",
-    ),
-    Flaw(
-        (29, 0, 0),
-        (29, 6, 0),
-        "tasks may become unreachable from some nodes while they run (moby#52661, seen with 29.1.3 to 29.5.0)",
-        "Install another release, or test the paths between nodes and tasks after each change",
-    ),
-    Flaw(
-        (29, 8, 0),
-        (29, 8, 1),
-        "a task cannot reach ports published on its own node at the node's address (moby#53713)",
-        "Install another release, or let services reach each other over a network of their own",
-    ),
-)
-"""Releases that are known to be bad for a swarm, with where that is written."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +200,7 @@ def _clusters(hosts: Iterable[Host]) -> Iterator[Finding]:
 
 
 def _versions(hosts: Sequence[Host], wanted: Wanted) -> Iterator[Finding]:
-    old = {host.name: host.version for host in hosts if _is_old(host)}
+    old = {host.name: host.version for host in hosts if is_too_old(host.version, host.swarm["engine"]["api_version"])}
     if old:
         yield _error(
             "engine",
@@ -272,7 +208,7 @@ def _versions(hosts: Sequence[Host], wanted: Wanted) -> Iterator[Finding]:
             f"The engine is older than 20.10 (API 1.41) on {_with(old)}, and what this collection asks of it is not "
             "there. Install a newer engine.",
         )
-    majors = _grouped((_numbers(host.version)[0], f"{host.name} ({host.version})") for host in hosts)
+    majors = _grouped((numbers(host.version)[0], f"{host.name} ({host.version})") for host in hosts)
     if len(majors) > 1:
         yield _warning(
             "engine",
@@ -286,7 +222,7 @@ def _versions(hosts: Sequence[Host], wanted: Wanted) -> Iterator[Finding]:
 
 
 def _flawed(hosts: Iterable[Host], wanted: Wanted, flaw: Flaw) -> Iterator[Finding]:
-    having = {host.name: host.version for host in hosts if flaw.first <= _numbers(host.version) < flaw.fixed}
+    having = {host.name: host.version for host in hosts if flaw.is_in(host.version)}
     if having and (not flaw.only or getattr(wanted, flaw.only)):
         message = f"With the engine's release on {_with(having)}, {flaw.what}. {flaw.remedy}."
         yield (_error if flaw.breaks else _warning)("engine", list(having), message)
@@ -646,19 +582,6 @@ def _ways(pairs: Collection[Pair]) -> str:
 
 def _ends(pairs: Iterable[Pair]) -> list[str]:
     return sorted({name for pair in pairs for name in pair})
-
-
-def _is_old(host: Host) -> bool:
-    numbers = _numbers(host.version)
-    # A build without a number is known by its API only.
-    return numbers < OLDEST if any(numbers) else _numbers(host.swarm["engine"]["api_version"]) < OLDEST_API
-
-
-def _numbers(version: str) -> tuple[int, int, int]:
-    """The numbers that a version begins with; zeros for one without."""
-    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    major, minor, patch = found.groups(default="0") if found else ("0", "0", "0")
-    return int(major), int(minor), int(patch)
 
 
 def _grouped(pairs: Iterable[tuple[Any, str]]) -> dict[Any, list[str]]:

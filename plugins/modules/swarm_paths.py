@@ -197,7 +197,13 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _engine_module, _kernel, _paths, _swarm
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import (
+    _engine_module,
+    _kernel,
+    _path_probes,
+    _paths,
+    _swarm,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError, connect, engine_errors
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
@@ -270,7 +276,7 @@ class Survey:
         paths = _paths.expected(self.tasks, self.swarm.node_id, self.swarm.node_name, self.node_addresses, self.ip_vs)
         worked = {path: outcome for path, outcome in self.outcomes.items() if outcome.ok}
         due = [path for path in paths if path not in worked]
-        tried = _paths.probe(due, self.processes(due), self.params["path_timeout"])
+        tried = _path_probes.probe(due, self.processes(due), self.params["path_timeout"])
         known = {**worked, **tried}
         self.outcomes = {path: known[path] for path in paths}
         return all(outcome.ok for outcome in tried.values()) and all(n.status != "unknown" for n in self.swarm.nodes)

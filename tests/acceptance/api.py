@@ -33,7 +33,12 @@ class Api:
     def __init__(self, endpoint: str, token: str) -> None:
         self.endpoint = endpoint
         self.token = token
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        # No connection outlives its question: the API is killed and started again under its observers.
+        self._client = httpx.Client(
+            headers={"Authorization": f"Bearer {token}"},
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
+        )
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The answer of the cloud's API (/v1/...) or of the lab's own endpoints (/_lab/...); None without a body."""

@@ -75,7 +75,7 @@ class Network:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     network = Network()
-    monkeypatch.setattr(swarm_paths._paths, "probe", network.probe)
+    monkeypatch.setattr(swarm_paths._path_probes, "probe", network.probe)
     monkeypatch.setattr(swarm_paths._kernel, "features", lambda: {"ip_vs": True})
     monkeypatch.setattr(swarm_paths.os, "geteuid", lambda: 0)
     return network
