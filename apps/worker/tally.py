@@ -55,3 +55,7 @@ class Tally:
         voters = sorted(votes)
         with self._pool.connection() as connection:
             connection.execute(UPSERT, (voters, [votes[voter] for voter in voters]))
+
+    def keep_connected(self) -> None:
+        """Replace a connection that is dead, so that a new database has its table before the first vote is cast."""
+        self._pool.check()

@@ -26,7 +26,7 @@ from tally import Tally, prepare, read
 
 BATCH = 500
 WAIT_SECONDS = 1.0
-RECLAIM_SECONDS = 15.0
+UPKEEP_SECONDS = 15.0
 PAUSE_SECONDS = 1.0
 ALIVE = Path("/dev/shm/worker-alive")
 
@@ -101,14 +101,15 @@ def step(intake: Intake, tally: Tally) -> int:
 
 def run(intake: Intake, tally: Tally, stop: threading.Event, alive: Callable[[], None]) -> None:
     """Work until ``stop``, through every outage of the queue and the database; ``alive`` is called once a round."""
-    reclaimed_at = float("-inf")
+    upkept_at = float("-inf")
     while not stop.is_set():
         alive()
         try:
-            if time.monotonic() - reclaimed_at >= RECLAIM_SECONDS:
+            if time.monotonic() - upkept_at >= UPKEEP_SECONDS:
+                tally.keep_connected()
                 if returned := intake.reclaim():
                     log.warning("put %d votes of a lost worker back in the queue", returned)
-                reclaimed_at = time.monotonic()
+                upkept_at = time.monotonic()
             step(intake, tally)
         except (RedisError, psycopg.Error) as error:
             log.warning("no vote is lost, trying again: %s", error)

@@ -26,6 +26,10 @@ class Table:
         self.rows: dict[str, str] = {}
         self.fails_before = fails_before
         self.fails_after = fails_after
+        self.looked_after = False
+
+    def keep_connected(self) -> None:
+        self.looked_after = True
 
     def store(self, votes: dict[str, str]) -> None:
         if self.fails_before:
@@ -70,6 +74,12 @@ def test_votes_reach_the_table_and_the_newest_choice_wins(redis: fakeredis.FakeR
     work_off(redis, table)
     assert table.rows == {"ann": "b", "bob": "b"}
     assert nothing_left(redis)
+
+
+def test_a_worker_without_votes_keeps_its_way_to_the_table(redis: fakeredis.FakeRedis) -> None:
+    table = Table()
+    work_off(redis, table)
+    assert table.looked_after
 
 
 @pytest.mark.parametrize(
