@@ -53,10 +53,15 @@ def addresses(servers: list[dict[str, Any]]) -> dict[str, str]:
     return {server["name"]: server["private_networks"][0]["ip"] for server in servers}
 
 
+def blueprint() -> list[dict[str, Any]]:
+    """The servers of the blueprint, as it has them."""
+    servers: list[dict[str, Any]] = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))["hetzner_servers"]
+    return servers
+
+
 def blueprint_addresses() -> dict[str, str]:
     """The fixed private addresses of the blueprint's servers, by name."""
-    servers = yaml.safe_load(BLUEPRINT.read_text(encoding="utf-8"))["hetzner_servers"]
-    return {server["name"]: server["private_ip"] for server in servers}
+    return {server["name"]: server["private_ip"] for server in blueprint()}
 
 
 def shortcomings(api: Api, wanted: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from tests.acceptance.stage import Stage, StageError
 
 NAME = "two of three managers lost"
 SERVICES = "docker service ls --format '{{.ID}} {{.Name}}' | sort"
+LEADERLESS = "docker info --format '{{.Swarm.Error}}' 2>&1"
 
 
 def judge(stage: Stage) -> Finding:
@@ -49,6 +50,13 @@ def judge(stage: Stage) -> Finding:
         {
             "recover.yml asks first": asked.exit_code != 0 and f"recover_confirm={survivor}" in said,
             f"it names what it would do ({said})": before.cluster in said,
+        }
+    )
+    dry = stage.play("recover.yml", {"recover_confirm": survivor}, arguments=("--check",))
+    problems += unmet(
+        {
+            f"a dry run succeeds ({'; '.join(map(str, dry.failures))})": dry.exit_code == 0,
+            "and leaves the survivor as it was": "no leader" in stage.on(survivor, LEADERLESS),
         }
     )
     recovered = stage.play("recover.yml", {"recover_confirm": survivor})
