@@ -11,12 +11,10 @@ key there ("frontend"); the Swarm knows them by a full name ("voteapp_frontend")
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
@@ -43,9 +41,9 @@ _IGNORED_OPTIONS = {
     "network_mode": "",
     "pid": "",
     "privileged": "",
-    "restart": "use deploy.restart_policy",
     "security_opt": "set no-new-privileges in the engine's daemon.json",
     "shm_size": "mount a tmpfs on /dev/shm",
+    "tmpfs": "mount a volume of type tmpfs",
     "userns_mode": "",
 }
 # Valid in JSON as they are, not in YAML.
@@ -70,6 +68,23 @@ def escaped(compose: Compose) -> str:
 
     text = json.dumps(escape(compose), ensure_ascii=False)
     return _NOT_PRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def clear(compose: Compose) -> None:
+    """Take out of what ``docker stack config`` prints what it has dealt with, and put in what it loses, in place.
+
+    Extension fields are the author's alone, and files of variables have been read. Limits of zero are not printed, and
+    then missed when the output is read again.
+    """
+    services = compose["services"].values()
+    for fields in (compose, *services):
+        for key in [key for key in fields if key.startswith("x-") or key == "env_file"]:
+            del fields[key]
+    limits = (limit for service in services for limit in (service.get("ulimits") or {}).values())
+    for limit in limits:
+        if isinstance(limit, dict):
+            limit.setdefault("soft", 0)
+            limit.setdefault("hard", 0)
 
 
 def ignored_options(compose: Compose) -> list[str]:
@@ -133,6 +148,37 @@ def effective(compose: Compose, stack: str, name: str) -> dict[str, Any]:
     return service
 
 
+def start_new_tasks_first(compose: Compose) -> None:
+    """Give services the order of updates that they stand best where the file names none, in place.
+
+    A new task is started before the old one stops where both can be there at once: neither a disk nor a port of the
+    node is theirs, and nothing bounds the tasks of a node. The engine's own default is to stop first.
+    """
+    for service in compose["services"].values():
+        deploy = service.get("deploy") or {}
+        if deploy.get("mode", "replicated") != "replicated" or not _can_be_doubled(service, deploy):
+            continue
+        for option in ("update_config", "rollback_config"):
+            service.setdefault("deploy", {}).setdefault(option, {}).setdefault("order", "start-first")
+
+
+def _can_be_doubled(service: Mapping[str, Any], deploy: Mapping[str, Any]) -> bool:
+    writes = any(mount.get("type") != "tmpfs" and not mount.get("read_only") for mount in service.get("volumes", []))
+    on_host = any(port.get("mode") == "host" for port in service.get("ports", []))
+    return not writes and not on_host and not (deploy.get("placement") or {}).get("max_replicas_per_node")
+
+
+def volumes_of(compose: Compose, stack: str, service: str) -> dict[str, dict[str, Any]]:
+    """The named volumes that a service mounts and the file does not call external: what is declared, by full name."""
+    declared = compose.get("volumes", {})
+    keys = {mount["source"] for mount in _named_volumes(compose["services"][service])}
+    return {
+        full_name(compose, stack, "volumes", key): declared.get(key) or {}
+        for key in sorted(keys)
+        if not (declared.get(key) or {}).get("external")
+    }
+
+
 def _named_volumes(service: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     return (mount for mount in service.get("volumes", []) if mount.get("type") == "volume" and mount.get("source"))
 
@@ -184,80 +230,3 @@ def _pinned(reference: str, mode: str, known: Mapping[str, str], digest_of: Call
     if mode == "changed" and Image.parse(before or reference).digest:
         return before
     return image.pinned(digest_of(reference))
-
-
-@dataclass(frozen=True)
-class Made:
-    """A secret or config that the module makes itself, and the Compose file refers to as external.
-
-    kind: "secret" or "config". key: its name in the file; name: in the Swarm. content: None where a random value of
-    ``length`` characters is generated when the object is made. note: what tells it from its predecessors, for people.
-    """
-
-    kind: str
-    key: str
-    name: str
-    content: bytes | None = field(default=None, repr=False)
-    length: int = 0
-    note: str = ""
-
-
-def name_made(
-    compose: Compose, stack: str, hash_key: str, secrets: list[dict[str, Any]], configs: list[dict[str, Any]]
-) -> list[Made]:
-    """Point the external secrets and configs of the file at those that the module's options give, in place.
-
-    Swarm cannot change a secret or a config, so other content needs another name; a generated secret is named by its
-    generation. secrets, configs: the options of that name.
-    """
-    made = []
-    for kind, requests in (("secret", secrets), ("config", configs)):
-        for request in requests:
-            item = _made(kind, stack, hash_key, request)
-            declared = compose.get(f"{kind}s", {}).get(item.key)
-            if declared is None or not declared.get("external"):
-                raise Refused(
-                    f"{kind}s: {item.key} is made by this module, so the Compose file must declare it as external: "
-                    f"{kind}s: {{{item.key}: {{external: true}}}}"
-                )
-            declared["name"] = item.name
-            made.append(item)
-    return made
-
-
-def _made(kind: str, stack: str, hash_key: str, request: dict[str, Any]) -> Made:
-    key, generate = request["name"], request.get("generate")
-    if generate:
-        generation = generate["generation"]
-        name = _legal_name(f"{stack}_{key}_v{generation}")
-        return Made(kind, key, name, length=generate["length"], note=f"generation {generation}")
-    content = request["value" if kind == "secret" else "content"].encode()
-    return Made(kind, key, _content_name(stack, key, hash_key, content), content, note="named by its content")
-
-
-def name_files(compose: Compose, stack: str, hash_key: str, read: Callable[[str], bytes]) -> dict[str, bytes]:
-    """Name secrets and configs that come from files by their content, in place; returns the contents by full name.
-
-    A name given in the file is kept.
-    """
-    contents = {}
-    for kind in ("secrets", "configs"):
-        for key, declared in compose.get(kind, {}).items():
-            path = declared.get("file")
-            if path:
-                content = read(path)
-                declared.setdefault("name", _content_name(stack, key, hash_key, content))
-                contents[declared["name"]] = content
-    return contents
-
-
-def _content_name(stack: str, key: str, hash_key: str, content: bytes) -> str:
-    """The hash is keyed: a plain one of a short secret could be guessed from the name."""
-    digest = hmac.new(bytes.fromhex(hash_key), content, hashlib.sha256).hexdigest()
-    return _legal_name(f"{stack}_{key}_{digest[:12]}")
-
-
-def _legal_name(name: str) -> str:
-    if len(name) > 64:
-        raise Refused(f"The name {name} has {len(name)} characters and Swarm allows 64: shorten it or the stack's name")
-    return name

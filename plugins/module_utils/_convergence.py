@@ -248,6 +248,7 @@ def wait(
     baseline: Baseline,
     touched: frozenset[str],
     timeout: float,
+    tell: Callable[[list[Verdict]], None],
     clock: Callable[[], float] = monotonic,
     pause: Callable[[float], None] = sleep,
 ) -> list[Verdict]:
@@ -255,6 +256,7 @@ def wait(
 
     expected: full names of the services to judge; one that is not listed is waited for. An engine that does not answer
     for a while (restarted, electing a leader) is asked again. What is not "converged" in the end did not make it.
+    tell: is given the verdicts of every round.
     """
     start, watch = clock(), Watch()
     verdicts = [Verdict(name, "waiting", 0, 0, "the engine does not list it yet") for name in sorted(expected)]
@@ -270,6 +272,7 @@ def wait(
             latest = judge(replace(reading, services=services), baseline, touched, watch)
             judged = {verdict.service: verdict for verdict in latest}
             verdicts = [judged.get(verdict.service, verdict) for verdict in verdicts]
+        tell(verdicts)
         if any(verdict.state == "failed" for verdict in verdicts):
             return verdicts
         if all(verdict.state == "converged" for verdict in verdicts) or clock() - start >= timeout:

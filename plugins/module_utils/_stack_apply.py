@@ -21,13 +21,12 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import is_up
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired, deploys
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
-    KEPT_RELEASES,
     KEY_LABEL,
     NAMESPACE,
     RELEASE_LABEL,
     STACK_LABEL,
-    Release,
     State,
     key_name,
     spec_digests,
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
-    from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import Made
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_cli import DockerCLI
+    from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
 
 _LOG_LINES = 10
 _NETWORK_SECONDS = 30
@@ -63,22 +62,16 @@ class NotConvergedError(Exception):
 class Engine:
     """A manager, by its API and by the command line, and the time the whole work may take.
 
-    done: what has been changed so far, one line each: what a failure reports. timeout: seconds.
+    done: what has been changed so far, one line each: what a failure reports. timeout: seconds. deployed_by: who, for
+    the release. tell: is given how far the work is, in words; may raise EngineError to end it.
     """
 
     client: APIClient
     cli: DockerCLI
     timeout: int
+    deployed_by: str
+    tell: Callable[[str], None]
     done: list[str] = field(default_factory=list)
-
-    def reading(self, stack: str) -> Reading:
-        labelled = {"label": f"{NAMESPACE}={stack}"}
-        with engine_errors(f"read the tasks of the stack {stack}"):
-            return Reading(
-                tuple(self.client.services(filters=labelled)),
-                tuple(self.client.tasks(filters=labelled)),
-                tuple(self.client.nodes()),
-            )
 
     def deploy(self, steps: list[Step], desired: Desired, state: State, registry_auth: bool) -> list[str]:
         """Take the steps and record the release; returns warnings. Raises EngineError and NotConvergedError."""
@@ -87,7 +80,7 @@ class Engine:
             if desired.uses_key and not state.hash_key:
                 self._keep_key(desired)
             self._make(steps, desired.stack)
-            self._converge(steps, desired, registry_auth)
+            self._converge(steps, desired, state, registry_auth)
             self._record(desired, state)
         for step in steps:
             if step.verb == "remove" and step.kind != "service":
@@ -97,6 +90,7 @@ class Engine:
     def remove(self, steps: list[Step], state: State) -> None:
         """Take the steps that remove a stack. Raises EngineError."""
         deadline = monotonic() + self.timeout
+        self.tell("removes the stack")
         for step in steps:
             if step.kind == "service":
                 self._delete(step, state)
@@ -129,18 +123,26 @@ class Engine:
                 create(made.name, content, labels={STACK_LABEL: stack})
             self.done.append(str(step))
 
-    def _converge(self, steps: list[Step], desired: Desired, registry_auth: bool) -> None:
+    def _converge(self, steps: list[Step], desired: Desired, state: State, registry_auth: bool) -> None:
         stack = desired.stack
-        baseline = Baseline.of(self.reading(stack))
+        self.tell("sends the Compose file")
+        baseline = Baseline.of(reading(self.client, stack))
         text = escaped(desired.compose)
         self.done += self.cli.stack_deploy(stack, text, prune=desired.prune, registry_auth=registry_auth)
         touched = {f"{stack}_{step.name}" for step in steps if step.kind == "service" and step.verb != "remove"}
         expected = frozenset(f"{stack}_{name}" for name in desired.compose["services"])
-        verdicts = wait(lambda: self.reading(stack), expected, baseline, frozenset(touched), self.timeout)
+        verdicts = wait(
+            lambda: reading(self.client, stack),
+            expected,
+            baseline,
+            frozenset(touched),
+            self.timeout,
+            tell=lambda verdicts: self.tell(progress(verdicts)),
+        )
         if any(verdict.state != "converged" for verdict in verdicts):
-            raise self._not_converged(stack, verdicts)
+            raise self._not_converged(state, verdicts)
 
-    def _not_converged(self, stack: str, verdicts: list[Verdict]) -> NotConvergedError:
+    def _not_converged(self, state: State, verdicts: list[Verdict]) -> NotConvergedError:
         failed = [verdict for verdict in verdicts if verdict.state == "failed"]
         missing = failed or [verdict for verdict in verdicts if verdict.state != "converged"]
         failures = [
@@ -157,15 +159,16 @@ class Engine:
             for failure in failures
         ]
         how = "cannot converge" if failed else f"did not converge within {self.timeout} s (option timeout)"
+        back = f", or go back to what ran before (release: {state.release.number})" if state.release else ""
         message = (
-            f"The stack {stack} {how}. {'; '.join(told)}. Its services are left as they are; "
-            "correct the cause and run this again."
+            f"The stack {state.stack} {how}. {'; '.join(told)}. Its services are left as they are; "
+            f"correct the cause and run this again{back}."
         )
         return NotConvergedError(message, failures)
 
     def _record(self, desired: Desired, state: State) -> None:
-        """Keep the release in the Swarm, and the last few before it."""
-        services = self.reading(desired.stack).services
+        """Keep the release in the Swarm."""
+        services = reading(self.client, desired.stack).services
         prefix = len(desired.stack) + 1
         release = Release(
             number=state.release.number + 1 if state.release else 1,
@@ -173,15 +176,14 @@ class Engine:
             compose=desired.compose,
             images=desired.images,
             specs={item["Spec"]["Name"][prefix:]: spec_digests(item["Spec"]) for item in services},
+            deployed_by=self.deployed_by,
+            restores=desired.restores,
         )
         name = release.name(desired.stack)
         labels = {STACK_LABEL: desired.stack, RELEASE_LABEL: str(release.number)}
         with engine_errors(f"record the release as the config {name}"):
             self.client.create_config(name, release.encoded(), labels=labels)
         self.done.append(f"recorded release {release.number}")
-        for old in state.releases[: -(KEPT_RELEASES - 1)]:
-            with engine_errors(f"forget release {old.number}"):
-                self.client.remove_config(state.configs[old.name(desired.stack)]["ID"])
 
     def _clear(self, step: Step, state: State, seconds: float) -> list[str]:
         """Remove what nothing needs any more; returns why it is still there, if it is."""
@@ -197,7 +199,7 @@ class Engine:
                 refusals.append(f"{error} The next run tries again.")
             return not refusals
 
-        holds_within(seconds if step.kind == "network" else 0, gone)
+        holds_within(seconds if step.kind in ("network", "volume") else 0, gone)
         return refusals
 
     def _delete(self, step: Step, state: State) -> None:
@@ -208,6 +210,7 @@ class Engine:
             "config": (state.configs, self.client.remove_config),
             "key": (state.configs, self.client.remove_config),
             "release": (state.configs, self.client.remove_config),
+            "volume": ({step.name: {"ID": step.name}}, self.client.remove_volume),
         }
         objects, remove = verbs[step.kind]
         item = objects[step.name]
@@ -221,19 +224,36 @@ class Engine:
 
     def _running(self, stack: str) -> list[Any]:
         """The stack's tasks that a living node has not ended yet."""
-        reading = self.reading(stack)
-        nodes = {node["ID"]: node for node in reading.nodes}
+        now = reading(self.client, stack)
+        nodes = {node["ID"]: node for node in now.nodes}
         return [
             task
-            for task in reading.tasks
+            for task in now.tasks
             if task["Status"]["State"] not in ENDED and is_up(nodes.get(task.get("NodeID", ""), {}))
         ]
 
 
-def service_facts(reading: Reading, stack: str) -> list[dict[str, Any]]:
+def reading(client: APIClient, stack: str) -> Reading:
+    """The stack's services and tasks, and the nodes. Raises EngineError."""
+    labelled = {"label": f"{NAMESPACE}={stack}"}
+    with engine_errors(f"read the tasks of the stack {stack}"):
+        services, tasks = client.services(filters=labelled), client.tasks(filters=labelled)
+        return Reading(tuple(services), tuple(tasks), tuple(client.nodes()))
+
+
+def progress(verdicts: Iterable[Verdict]) -> str:
+    """How far a deployment is, in one line: what is not there yet, or that all is."""
+    waiting = [verdict for verdict in verdicts if verdict.state != "converged"]
+    told = [
+        f"{one.service} {one.running}/{one.desired}" + (f" ({one.reason})" if one.reason else "") for one in waiting
+    ]
+    return "; ".join(told) or "all services have converged"
+
+
+def service_facts(now: Reading, stack: str) -> list[dict[str, Any]]:
     """The module's return value ``services``."""
-    nodes = {node["ID"]: node for node in reading.nodes}
-    views: Iterable[View] = (View.of(service, reading.tasks, nodes) for service in reading.services)
+    nodes = {node["ID"]: node for node in now.nodes}
+    views: Iterable[View] = (View.of(service, now.tasks, nodes) for service in now.services)
     facts = []
     for view in views:
         progress = Progress.of(view)

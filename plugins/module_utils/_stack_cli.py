@@ -5,7 +5,7 @@
 
 Note that this is private to the collection: other collections must not import it.
 
-Files go in by standard input, never by a temporary file or an argument.
+Files go in by standard input or from memory, never by a file on a disk or an argument.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 try:
     import yaml
@@ -32,6 +32,7 @@ else:
 # What the command line itself needs; anything else of our environment would leak into the file by interpolation.
 _OWN_ENVIRONMENT = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 _GO_FLOAT = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?e[-+][0-9]+")
+_NOT_OF_GO = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
 _LOG_SECONDS = "5"
 
 
@@ -44,20 +45,22 @@ class DockerCLI:
         self._environment = {name: os.environ[name] for name in _OWN_ENVIRONMENT if name in os.environ}
         self._host = {"DOCKER_HOST": host}
 
-    def stack_config(self, text: str, variables: Mapping[str, str], directory: str) -> dict[str, Any]:
-        """The Compose file normalised, ``variables`` filled in, relative paths seen from ``directory``.
+    def stack_config(self, texts: Sequence[str], variables: Mapping[str, str], directory: str) -> dict[str, Any]:
+        """The Compose files merged and normalised, ``variables`` filled in, relative paths seen from ``directory``.
 
-        Raises Refused with the command's own words about the file.
+        Raises Refused with the command's own words about the files.
         """
-        command = [self._binary, "stack", "config", "--compose-file", "-"]
-        code, output, errors = self._run(command, variables, text, directory)
+        first, *others = texts
+        with _in_memory(others) as paths:
+            files = [word for path in ("-", *paths) for word in ("--compose-file", path)]
+            code, output, errors = self._run([self._binary, "stack", "config", *files], variables, first, directory)
         if code:
             if not re.search(r"^  config ", self._help("stack"), re.MULTILINE):
                 raise Refused(
                     f"The Docker command line {self._binary} is too old: it has no 'docker stack config', which "
                     "came with 23.0. Upgrade the package docker-ce-cli (docker-cli, docker.io) on this manager."
                 )
-            raise Refused(f"The Compose file is refused: {_sentence(errors)}")
+            raise Refused(f"The Compose file is refused: {_sentence(errors)}{_place(texts)}")
         return _parsed(output)
 
     def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool) -> list[str]:
@@ -110,13 +113,40 @@ def _only(environment: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(ours)
 
 
+@contextmanager
+def _in_memory(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Paths at which commands run inside can read the texts, which are on no disk."""
+    with ExitStack() as files:
+        paths = []
+        for text in texts:
+            number = os.memfd_create("compose")
+            files.callback(os.close, number)
+            os.write(number, text.encode())
+            paths.append(f"/proc/{os.getpid()}/fd/{number}")
+        yield paths
+
+
+def _place(texts: Sequence[str]) -> str:
+    """Which of several files is no YAML, which the command line does not tell."""
+    broken = [number for number, text in enumerate(texts, 1) if HAS_YAML and not _is_yaml(text)]
+    return f" (file {broken[0]} of {len(texts)} in compose_files)" if broken and len(texts) > 1 else ""
+
+
+def _is_yaml(text: str) -> bool:
+    try:
+        yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return True
+
+
 def _sentence(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return "; ".join(lines).rstrip(".") or "it gave no reason"
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """The command's YAML as data, without the extension fields that only the file's author uses."""
+    """The command's YAML as data."""
     if not HAS_YAML:
         raise Refused(
             f"PyYAML is missing for {sys.executable}: install the package python3-yaml on the node (cloud images have "
@@ -124,8 +154,13 @@ def _parsed(text: str) -> dict[str, Any]:
         )
 
     class Loader(yaml.SafeLoader):
-        """Go prints small and large numbers as 1e-05, which YAML 1.1 takes for text."""
+        """YAML as Go prints it: without the dates, merges and defaults of YAML 1.1, and with numbers like 1e-05."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012 - the attribute of the class that it is a subclass of
+            first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_OF_GO]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _GO_FLOAT, list("-+0123456789"))
-    loaded = Loader(text).get_single_data()
-    return {key: value for key, value in loaded.items() if not key.startswith("x-")}
+    loaded: dict[str, Any] = Loader(text).get_single_data()
+    return loaded

@@ -12,10 +12,20 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import name_files, name_made, pin_images
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import (
+    clear,
+    pin_images,
+    start_new_tasks_first,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import (
+    name_files,
+    name_made,
+    self_named,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_registry import digest_of
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,18 +38,42 @@ if TYPE_CHECKING:
 
 def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cli: DockerCLI) -> Desired:
     """The stack that the module's options ask for, images resolved. Raises Refused."""
-    path = params["compose_path"]
-    text = _read(path).decode() if path else params["compose"]
+    common = {"stack": state.stack, "prune": params["prune"], "keep_releases": params["keep_releases"]}
+    if params["release"]:
+        release = chosen(state.releases, params["release"])
+        restores = release.restores or release.number
+        return Desired(**common, compose=release.file(), images=release.images, hash_key="", restores=restores)
+    texts, directory = _sources(params)
     variables = {name: _text(value) for name, value in params["variables"].items()}
-    compose = cli.stack_config(text, variables, str(Path(path).absolute().parent) if path else "/")
+    compose = cli.stack_config(texts, variables, directory)
     if not compose.get("services"):
         raise Refused("The Compose file declares no services; to remove the stack, set state to absent")
+    clear(compose)
+    start_new_tasks_first(compose)
     hash_key = state.hash_key or secrets.token_hex(16)
-    made = name_made(compose, state.stack, hash_key, params["secrets"], params["configs"])
+    requests = {"secrets": params["secrets"], "configs": params["configs"]}
+    own_names = self_named(compose, "secrets")
+    made = name_made(compose, state.stack, hash_key, requests, _read)
     contents = name_files(compose, state.stack, hash_key, _read)
     known = state.release.images if state.release else {}
     images = pin_images(compose, params["resolve_image"], known, lambda reference: digest_of(client, reference))
-    return Desired(state.stack, compose, images, hash_key, tuple(made), contents, params["prune"])
+    return Desired(
+        **common,
+        compose=compose,
+        images=images,
+        hash_key=hash_key,
+        made=tuple(made),
+        contents=contents,
+        self_named=own_names,
+    )
+
+
+def _sources(params: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The Compose files as text, in the order of merging, and the folder that relative paths are seen from."""
+    files = params["compose_files"] or [{"content": params["compose"], "path": params["compose_path"]}]
+    texts = [_read(file["path"]).decode() if file["path"] else file["content"] for file in files]
+    first = files[0]["path"]
+    return texts, str(Path(first).absolute().parent) if first else "/"
 
 
 def _text(value: Any) -> str:

@@ -9,22 +9,22 @@ Note that this is private to the collection: other collections must not import i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import (
     Compose,
-    Made,
     effective,
     full_name,
     ignored_options,
     networks_of,
+    volumes_of,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
-    KEPT_RELEASES,
-    Release,
     State,
     key_name,
     spec_digests,
@@ -46,6 +46,8 @@ class Desired:
     images: the pinned reference of every reference.
     made: secrets and configs that the module makes. contents: of those from files, by full name.
     hash_key: what contents were named with. prune: remove what the file no longer declares.
+    keep_releases: how many. restores: the number of the release that it is the file of, if it is one's.
+    self_named: secrets from files under a name that the file gives, full name by key.
     """
 
     stack: str
@@ -55,6 +57,9 @@ class Desired:
     made: tuple[Made, ...] = ()
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prune: bool = True
+    keep_releases: int = 5
+    restores: int | None = None
+    self_named: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def uses_key(self) -> bool:
@@ -63,20 +68,32 @@ class Desired:
 
 def plan(desired: Desired, state: State) -> list[Step]:
     """The steps, in the order they are taken: what services need, services, then what nothing needs any more."""
-    steps = [*_secrets_and_configs(desired, state), *_networks(desired, state), *_services(desired, state)]
+    steps = [
+        *_secrets_and_configs(desired, state),
+        *_networks(desired, state),
+        *_volumes(desired, state),
+        *_services(desired, state),
+    ]
     if deploys(steps):
         steps += _jobs_again(desired, state, {step.name for step in steps if step.kind == "service"})
-    return [*steps, *(_removals(desired, state) if desired.prune else ())]
+    staying = _newest(state.releases, desired.keep_releases - deploys(steps))
+    gone = state.releases[: len(state.releases) - len(staying)]
+    steps += [
+        Step("remove", "release", old.name(state.stack), before={"number": old.number}, note="older than those kept")
+        for old in gone
+    ]
+    return [*steps, *(_removals(desired, state, staying) if desired.prune else ())]
 
 
-def plan_absent(state: State) -> list[Step]:
-    """The steps that remove a stack with everything but its volumes."""
+def plan_absent(state: State, volumes: Iterable[str]) -> list[Step]:
+    """The steps that remove a stack. volumes: full names of those that go, too; all others stay."""
     gone = [("service", name) for name in state.services]
     gone += [("network", name) for name in state.owned(state.networks)]
     gone += [("secret", name) for name in state.owned(state.secrets)]
     gone += [("config", name) for name in state.owned(state.configs)]
     gone += [("key", key_name(state.stack))] if state.hash_key else []
     gone += [("release", release.name(state.stack)) for release in state.releases]
+    gone += [("volume", name) for name in volumes]
     return [Step("remove", kind, name, before={"name": name}) for kind, name in gone]
 
 
@@ -88,6 +105,7 @@ def deploys(steps: Iterable[Step]) -> bool:
 def notes(desired: Desired, state: State) -> list[str]:
     """What a person should know and the steps do not say, one line each."""
     lines = [f"note: deploying ignores {option}" for option in ignored_options(desired.compose)]
+    lines += [f"note: {words}" for words in (*_fixed_volumes(desired, state), *_fixed_secrets(desired, state))]
     if not desired.prune:
         extra = sorted(state.services.keys() - desired.compose["services"].keys())
         lines += [f"note: service {name} is not in the Compose file and stays, because prune is off" for name in extra]
@@ -123,6 +141,39 @@ def _networks(desired: Desired, state: State) -> Iterator[Step]:
         if name not in state.networks:
             options = desired.compose.get("networks", {}).get(key) or {}
             yield Step("create", "network", name, after={"name": name, **options})
+
+
+def _volumes(desired: Desired, state: State) -> Iterator[Step]:
+    """Volumes that no service of the last release mounted. Whether a node has one of the name is the node's to know."""
+    known = _mounted(state.release.compose, desired.stack) if state.release else {}
+    for name, options in _mounted(desired.compose, desired.stack).items():
+        if name not in known:
+            note = "on each node that gets a task which mounts it, where it is not there"
+            yield Step("create", "volume", name, after={"name": name, **options}, note=note)
+
+
+def _fixed_volumes(desired: Desired, state: State) -> Iterator[str]:
+    known = _mounted(state.release.compose, desired.stack) if state.release else {}
+    for name, options in _mounted(desired.compose, desired.stack).items():
+        if known.get(name, options) != options:
+            yield (
+                f"the volume {name} keeps the options that it has on nodes where it is there: declare one of another "
+                "name, or remove it on its nodes first"
+            )
+
+
+def _fixed_secrets(desired: Desired, state: State) -> Iterator[str]:
+    for key, name in desired.self_named.items():
+        if name in state.secrets:
+            yield (
+                f"secrets.{key} is there under the name that the file gives it, and whether its value is that of the "
+                "file cannot be seen; if it is not, the engine refuses it: leave the name out, and it follows the value"
+            )
+
+
+def _mounted(compose: Compose, stack: str) -> dict[str, dict[str, Any]]:
+    """What is declared of the named volumes that services mount, by full name."""
+    return {name: told for service in compose["services"] for name, told in volumes_of(compose, stack, service).items()}
 
 
 def _services(desired: Desired, state: State) -> Iterator[Step]:
@@ -180,24 +231,36 @@ def drifted(released: Mapping[str, str], spec: Mapping[str, Any]) -> list[str]:
     return sorted(path for path in released.keys() | actual.keys() if released.get(path) != actual.get(path))
 
 
-def _removals(desired: Desired, state: State) -> Iterator[Step]:
+def drifts(desired: Desired, state: State) -> list[str]:
+    """The services that were changed or removed by hand since the last release, one line each."""
+    release, found = state.release, []
+    if release is None:
+        return []
+    for name in release.specs:
+        if name not in desired.compose["services"]:
+            continue
+        if name not in state.services:
+            found.append(f"{name} is gone")
+        elif parts := drifted(release.specs[name], state.services[name]["Spec"]):
+            found.append(f"{name} differs in {', '.join(parts)}")
+    return found
+
+
+def _removals(desired: Desired, state: State, staying: Sequence[Release]) -> Iterator[Step]:
     made = set(network_names(desired).values())
     for name in sorted(state.owned(state.networks)):
         if name not in made:
             yield Step("remove", "network", name, before={"name": name}, note="no service uses it any more")
     for kind, existing in (("secrets", state.secrets), ("configs", state.configs)):
-        needed = _named(kind, desired.stack, [desired.compose, *_kept(desired, state)])
+        needed = _named(kind, desired.stack, [desired.compose, *(release.compose for release in staying)])
         for name in sorted(state.owned(existing)):
             if name not in needed:
                 note = "no kept release names it"
                 yield Step("remove", kind.rstrip("s"), name, before={"name": name}, note=note)
 
 
-def _kept(desired: Desired, state: State) -> list[Compose]:
-    """The files of the releases that stay once the desired one is the newest."""
-    newest = state.release
-    others = state.releases[:-1] if newest and newest.compose == desired.compose else state.releases
-    return [release.compose for release in others[-(KEPT_RELEASES - 1) :]]
+def _newest(releases: Sequence[Release], number: int) -> Sequence[Release]:
+    return releases[max(0, len(releases) - number) :]
 
 
 def _named(kind: str, stack: str, files: Iterable[Compose]) -> set[str]:

@@ -19,6 +19,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement imp
     satisfies,
     satisfies_all,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,6 +175,13 @@ def unchangeable(desired: Desired, state: State) -> Iterator[str]:
             yield (
                 f"services.{name}.deploy.mode: a service that exists cannot become {mode}: "
                 "give the service another name, or remove it first (docker service rm)"
+            )
+    for key, declared in desired.compose.get("configs", {}).items():
+        name = declared.get("name", "")
+        if declared.get("file") and name in state.configs and data_of(state.configs[name]) != desired.contents[name]:
+            yield (
+                f"configs.{key}: the config {name} is there with other content, which the engine cannot change: leave "
+                "its name out of the Compose file, and it follows the content"
             )
     release = state.release
     for key, declared in desired.compose.get("networks", {}).items():

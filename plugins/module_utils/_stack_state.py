@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a Swarm holds of a stack: its objects, and the record of each release.
+"""What a Swarm holds of a stack: its objects and records.
 
 Note that this is private to the collection: other collections must not import it.
 
-A release is kept in the Swarm itself, as a config object named ``<stack>.release.<number>``, and so is ``<stack>.key``,
-the random key that secrets and configs are named with. They carry labels of their own and not the label of the stack's
-objects, so neither ``docker stack deploy --prune`` nor ``docker stack rm`` sees them.
+Its records are config objects: each release as ``<stack>.release.<number>``, the random key that secrets and configs
+are named with as ``<stack>.key``, and while a deployment is under way ``<stack>.lock``. They carry labels of their own
+and not the label of the stack's objects, so neither ``docker stack deploy --prune`` nor ``docker stack rm`` sees them.
 
 Objects are passed on as the engine lists them.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import engine_errors
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -31,36 +31,9 @@ NAMESPACE = "com.docker.stack.namespace"
 STACK_LABEL = "triad.hetzner_swarm.stack"
 RELEASE_LABEL = "triad.hetzner_swarm.release"
 KEY_LABEL = "triad.hetzner_swarm.key"
-KEPT_RELEASES = 5
+LOCK_LABEL = "triad.hetzner_swarm.lock"
 
 Object = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Release:
-    """A deployment that converged.
-
-    deployed_at: UTC, ISO 8601.
-    compose: the normalised file, images pinned, secrets and configs by full name.
-    images: the pinned reference of every reference the file used.
-    specs: by service, the digests of its spec (see ``spec_digests``).
-    """
-
-    number: int
-    deployed_at: str
-    compose: dict[str, Any]
-    images: Mapping[str, str]
-    specs: Mapping[str, Mapping[str, str]]
-
-    def name(self, stack: str) -> str:
-        return f"{stack}.release.{self.number}"
-
-    def encoded(self) -> bytes:
-        return json.dumps(self.__dict__, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-
-    @classmethod
-    def decoded(cls, text: bytes) -> Release:
-        return cls(**json.loads(text))
 
 
 @dataclass(frozen=True)
@@ -91,7 +64,7 @@ class State:
         for name, item in objects.items():
             labels = labels_of(item)
             mine = NAMESPACE in labels or STACK_LABEL in labels
-            record = RELEASE_LABEL in labels or KEY_LABEL in labels
+            record = labels.keys() & {RELEASE_LABEL, KEY_LABEL, LOCK_LABEL}
             if mine and not record and self.stack in (labels.get(NAMESPACE), labels.get(STACK_LABEL)):
                 yield name
 
@@ -108,6 +81,7 @@ def read(client: APIClient, stack: str) -> State:
         secrets, configs, nodes = client.secrets(), client.configs(), client.nodes()
     mine = [service for service in services if labels_of(service).get(NAMESPACE) == stack]
     records = [config for config in configs if _is_record(config, stack, RELEASE_LABEL)]
+    releases = (Release.decoded(record["Spec"]["Name"], data_of(record)) for record in records)
     return State(
         stack=stack,
         services={service["Spec"]["Name"][len(stack) + 1 :]: service for service in mine},
@@ -116,13 +90,29 @@ def read(client: APIClient, stack: str) -> State:
         secrets=_by_name(secrets),
         configs=_by_name(configs),
         nodes=tuple(nodes),
-        releases=tuple(sorted(map(_decode, records), key=lambda release: release.number)),
-        hash_key=next((_data(config).decode() for config in configs if _is_record(config, stack, KEY_LABEL)), ""),
+        releases=tuple(sorted(releases, key=lambda release: release.number)),
+        hash_key=next((data_of(config).decode() for config in configs if _is_record(config, stack, KEY_LABEL)), ""),
     )
 
 
+def volumes_here(client: APIClient, names: Iterable[str]) -> list[str]:
+    """Those of the named volumes that the engine of this client has."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return []
+    with engine_errors("list the volumes of this engine"):
+        found = {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
+    return [name for name in wanted if name in found]
+
+
 def key_name(stack: str) -> str:
+    """Of the config with the key that contents are named with."""
     return f"{stack}.key"
+
+
+def lock_name(stack: str) -> str:
+    """Of the config that is there while the stack is deployed."""
+    return f"{stack}.lock"
 
 
 def _is_record(config: Object, stack: str, label: str) -> bool:
@@ -130,23 +120,13 @@ def _is_record(config: Object, stack: str, label: str) -> bool:
     return label in labels and labels.get(STACK_LABEL) == stack
 
 
-def _data(config: Object) -> bytes:
+def data_of(config: Object) -> bytes:
+    """What a config holds."""
     return base64.b64decode(config["Spec"]["Data"])
 
 
 def _by_name(objects: Iterable[Object]) -> dict[str, Object]:
     return {item["Spec"]["Name"]: item for item in objects}
-
-
-def _decode(config: Object) -> Release:
-    try:
-        return Release.decoded(_data(config))
-    except (KeyError, TypeError, ValueError) as error:
-        name = config["Spec"]["Name"]
-        raise Refused(
-            f"The config {name} is not a release record that this version can read: use the version of the collection "
-            f"that wrote it, or forget the release with 'docker config rm {name}'"
-        ) from error
 
 
 def spec_digests(spec: Object) -> dict[str, str]:

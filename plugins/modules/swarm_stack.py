@@ -19,9 +19,14 @@ description:
     satisfies, published ports that another service has, external objects that do not exist, images that do not resolve.
   - It succeeds only when every service runs its tasks of the new spec, healthy where there is a health check, for the
     monitor period of C(update_config). It fails as soon as it is clear that this will not happen, and says why.
-  - Each success is recorded in the Swarm as a release, the config C(<stack>.release.<number>); the last five are kept.
-    A release holds the normalised file with its plain C(environment), as C(docker service inspect) shows it as well.
-    Put passwords into O(secrets).
+  - Each success is recorded in the Swarm as a release, the config C(<stack>.release.<number>). So O(release) can go
+    back to it from any manager, secrets and configs included. A release holds the normalised file with its plain
+    C(environment), as C(docker service inspect) shows it as well. Put passwords into O(secrets).
+  - Two runs for one stack exclude each other, on whichever managers. What a run that died has begun is finished by the
+    next one, through any manager.
+  - A service whose file names no C(deploy.update_config.order) is updated start-first where it is replicated, mounts
+    nothing that it could write to, publishes no port in mode C(host) and has no C(max_replicas_per_node); else
+    stop-first, as by the engine's default. The same holds for C(rollback_config).
   - Works on any Swarm. Run it on one manager.
 author: Triad contributors (@triad)
 extends_documentation_fragment: triad.hetzner_swarm.docker
@@ -44,18 +49,38 @@ options:
     description:
       - V(present) deploys the Compose file.
       - V(absent) removes services, networks, secrets, configs and releases of the stack, and waits until its tasks are
-        gone. Volumes are never removed.
+        gone. Volumes stay, but for those that O(remove_volumes) names.
     type: str
     choices: [present, absent]
     default: present
   compose:
     description:
       - The Compose file, as text. Relative paths in it are seen from V(/).
-      - O(compose) or O(compose_path) is required if O(state=present).
+      - One of O(compose), O(compose_path), O(compose_files) and O(release) is required if O(state=present).
     type: str
   compose_path:
     description: Path of the Compose file on the manager. Relative paths in it are seen from its folder.
     type: path
+  compose_files:
+    description:
+      - Several Compose files, each merged over those before it. Relative paths in all of them are seen from the folder
+        of the first one, or from V(/) where that is text.
+    type: list
+    elements: dict
+    suboptions:
+      content:
+        description: The file, as text.
+        type: str
+      path:
+        description: Its path on the manager.
+        type: path
+  release:
+    description:
+      - Deploy once more what a release has recorded, as the next release. A number, as
+        M(triad.hetzner_swarm.swarm_stack_info) lists them, or V(previous) for the one before the newest.
+      - After a deployment that failed, the newest release is what ran before; the error message tells its number.
+        V(previous) is refused while the stack is not as its newest release left it, and both numbers are named.
+    type: str
   variables:
     description:
       - Values for C(${NAME}) in the Compose file. The environment of the manager is not used.
@@ -77,7 +102,10 @@ options:
       value:
         description: The value. The name has a keyed hash of it, so another value replaces the tasks that use it.
         type: str
-      generate:
+      file:
+        description: Path of a file on the manager that has the value. Named like O(secrets[].value).
+        type: path
+      generate: &generate
         description: Make a random value of letters and digits on the manager, which it never leaves.
         type: dict
         suboptions:
@@ -105,7 +133,10 @@ options:
       content:
         description: The content.
         type: str
-        required: true
+      file:
+        description: Path of a file on the manager that has the content.
+        type: path
+      generate: *generate
   resolve_image:
     description:
       - When to ask the registry which digest an image has. A resolved image is deployed as C(name:tag@digest).
@@ -116,21 +147,53 @@ options:
     choices: [changed, always, never]
     default: changed
   prune:
-    description: Remove services, networks, secrets and configs of the stack that the Compose file no longer has.
+    description:
+      - Remove services, networks, secrets and configs of the stack that the Compose file no longer has. A secret or
+        config that a kept release names stays.
     type: bool
     default: true
+  keep_releases:
+    description: How many releases are kept, the newest included. What only older ones name is removed.
+    type: int
+    default: 5
+  on_drift:
+    description:
+      - What to do about a service that was changed or removed by hand since the last release. V(repair) makes it what
+        the Compose file says. V(refuse) changes nothing and names the difference.
+      - A deployment that failed leaves a difference as well, which V(refuse) takes for one by hand.
+    type: str
+    choices: [repair, refuse]
+    default: repair
+  remove_volumes:
+    description:
+      - Volumes to remove with the stack, with all their data, by their names in the Swarm (V(voteapp_db-data)). Only
+        with O(state=absent), and only on the engine that the module runs on, as no manager can remove another node's.
+    type: list
+    elements: str
+    default: []
+  remove_volumes_confirm:
+    description: The name of the stack once more. Without it O(remove_volumes) is refused.
+    type: str
+  deployed_by:
+    description: Who deploys, for the list of releases. Without it the user that the module runs for, at its manager.
+    type: str
   registry_auth:
     description: Give the nodes the registry logins of the user that runs the module, so that they can pull.
     type: bool
     default: false
   timeout:
-    description: Seconds until the stack has to run, or to be gone. What is missing then is named.
+    description:
+      - Seconds until the stack has to run, or to be gone. What is missing then is named. Another run for the same stack
+        is waited for as long.
+      - How far a run is stands in the manager's journal (C(journalctl --identifier ansible-swarm_stack)), and
+        M(triad.hetzner_swarm.swarm_stack_info) tells it on any manager.
     type: int
     default: 300
 requirements:
   - Docker's command line 23.0 or newer on the manager
   - PyYAML (package C(python3-yaml)) on the manager
 seealso:
+  - module: triad.hetzner_swarm.swarm_stack_info
   - module: triad.hetzner_swarm.swarm_nodes
   - module: community.docker.docker_stack
 """
@@ -162,6 +225,18 @@ EXAMPLES = r"""
     resolve_image: always
     registry_auth: true
     timeout: 600
+
+- name: Merge what is different in production over the file for all
+  triad.hetzner_swarm.swarm_stack:
+    name: shop
+    compose_files:
+      - path: /srv/shop/compose.yml
+      - content: "{{ lookup('ansible.builtin.template', 'production.yml.j2') }}"
+
+- name: Go back to what ran before the last deployment, secrets and configs included
+  triad.hetzner_swarm.swarm_stack:
+    name: voteapp
+    release: previous
 
 - name: Remove the stack, but not its volumes
   triad.hetzner_swarm.swarm_stack:
@@ -227,26 +302,72 @@ failures:
       elements: str
 """
 
+import getpass
+import os
 import re
-from typing import Any
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import DOCKER_ARGUMENTS, EngineError, connect
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, diff, summary
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused, Step, diff, summary
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_apply import (
     Engine,
     NotConvergedError,
+    reading,
     service_facts,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_cli import DockerCLI
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_desired import desired_stack
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import deploys, notes, plan, plan_absent
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_lock import (
+    REQUEST_SECONDS as LOCK_REQUEST_SECONDS,
+)
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_lock import Lock
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import (
+    Desired,
+    deploys,
+    drifts,
+    notes,
+    plan,
+    plan_absent,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_preflight import problems, unchangeable
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import read
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import State, read, volumes_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from docker import APIClient
 
 _REQUEST_SECONDS = 60
 _STACK_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
+
+_GENERATE: dict[str, Any] = {
+    "type": "dict",
+    "options": {"length": {"type": "int", "default": 32}, "generation": {"type": "int", "default": 1}},
+}
+
+
+def _contents(content: str, **spec: Any) -> dict[str, Any]:
+    """The option for secrets or configs, which name what they hold ``content``."""
+    sources = (content, "file", "generate")
+    return {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "no_log": False,
+        "options": {
+            "name": {"type": "str", "required": True},
+            content: {"type": "str", **spec},
+            "file": {"type": "path"},
+            "generate": _GENERATE,
+        },
+        "mutually_exclusive": [sources],
+        "required_one_of": [sources],
+    }
+
 
 ARGUMENTS: dict[str, Any] = {
     "docker_host": DOCKER_ARGUMENTS["docker_host"],
@@ -254,85 +375,162 @@ ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "compose": {"type": "str"},
     "compose_path": {"type": "path"},
+    "compose_files": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"content": {"type": "str"}, "path": {"type": "path"}},
+        "mutually_exclusive": [("content", "path")],
+        "required_one_of": [("content", "path")],
+    },
+    "release": {"type": "str"},
     "variables": {"type": "dict", "default": {}},
-    "secrets": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "no_log": False,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "value": {"type": "str", "no_log": True},
-            "generate": {
-                "type": "dict",
-                "options": {"length": {"type": "int", "default": 32}, "generation": {"type": "int", "default": 1}},
-            },
-        },
-        "mutually_exclusive": [("value", "generate")],
-        "required_one_of": [("value", "generate")],
-    },
-    "configs": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}},
-    },
+    "secrets": _contents("value", no_log=True),
+    "configs": _contents("content"),
     "resolve_image": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
     "prune": {"type": "bool", "default": True},
+    "keep_releases": {"type": "int", "default": 5},
+    "on_drift": {"type": "str", "choices": ["repair", "refuse"], "default": "repair"},
+    "remove_volumes": {"type": "list", "elements": "str", "default": []},
+    "remove_volumes_confirm": {"type": "str"},
+    "deployed_by": {"type": "str"},
     "registry_auth": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 300},
 }
+_SOURCES = ("compose", "compose_path", "compose_files", "release")
 
 
-def converge(module: AnsibleModule, engine: Engine, result: dict[str, Any]) -> None:
-    """Bring the stack to the state that is asked for; fills ``result`` on the way, so that a failure can report it."""
-    params, stack = module.params, module.params["name"]
+@dataclass(frozen=True)
+class Work:
+    """What is to be done. desired: None where the stack shall be gone."""
+
+    state: State
+    desired: Desired | None
+    steps: list[Step]
+
+    def told(self) -> dict[str, Any]:
+        """The part of the result that a dry run has, too."""
+        lines = notes(self.desired, self.state) if self.desired else []
+        return {"changed": bool(self.steps), "plan": summary(self.steps) + lines, "diff": diff(self.steps)}
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """Refuse what the options alone tell to be wrong."""
+    stack = params["name"]
     if not _STACK_NAME.fullmatch(stack):
         raise Refused(f"name: {stack!r} is no name for a stack: use letters, digits, - and _")
-    state = read(engine.client, stack)
-    if params["state"] == "absent":
-        steps = plan_absent(state)
-        result.update(changed=bool(steps), plan=summary(steps), diff=diff(steps))
-        if not module.check_mode:
-            engine.remove(steps, state)
-        return
+    if params["state"] == "present" and not any(params[source] for source in _SOURCES):
+        raise Refused(f"{', '.join(_SOURCES)}: all of them are empty, and one has to say what to deploy")
+    given = [option for option in ("variables", "secrets", "configs") if params[option]]
+    if params["release"] and given:
+        raise Refused(f"release: a release has all it needs in its record, so leave out {', '.join(given)}")
+    if params["keep_releases"] < 1:
+        raise Refused(f"keep_releases is {params['keep_releases']}: keep at least 1, which tells what is deployed")
+    if params["remove_volumes"] and params["state"] != "absent":
+        raise Refused("remove_volumes is for state: absent; a volume that no service mounts stays")
+    if params["remove_volumes"] and params["remove_volumes_confirm"] != stack:
+        raise Refused(
+            f"remove_volumes would delete the data in {', '.join(params['remove_volumes'])} for good: if that is "
+            f"meant, set remove_volumes_confirm to {stack}"
+        )
 
-    desired = desired_stack(params, state, engine.client, engine.cli)
+
+def work_out(params: Mapping[str, Any], client: APIClient, cli: DockerCLI) -> Work:
+    """Read the Swarm and plan. Raises Refused where the plan cannot be carried out."""
+    state = read(client, params["name"])
+    if params["state"] == "absent":
+        return Work(state, None, plan_absent(state, volumes_here(client, params["remove_volumes"])))
+    desired = desired_stack(params, state, client, cli)
     steps = plan(desired, state)
     found = [*unchangeable(desired, state), *(problems(desired, state) if deploys(steps) else ())]
+    found += drift_refusal(params, desired, state)
     if found:
         raise Refused(". ".join(found))
-    result.update(changed=bool(steps), plan=summary(steps) + notes(desired, state), diff=diff(steps))
-    if not module.check_mode:
-        for warning in engine.deploy(steps, desired, state, params["registry_auth"]):
-            module.warn(warning)
-    recorded = deploys(steps) and not module.check_mode
-    number = state.release.number if state.release else 0
-    result.update(
-        release=number + recorded or None,
-        services=service_facts(engine.reading(stack), stack),
-    )
+    return Work(state, desired, steps)
+
+
+def drift_refusal(params: Mapping[str, Any], desired: Desired, state: State) -> Iterator[str]:
+    """Why what differs from the newest release stands in the way, where it does."""
+    drift = drifts(desired, state)
+    if not drift or state.release is None:
+        return
+    difference = f"The stack is not as release {state.release.number} left it: {'; '.join(drift)}"
+    if params["release"] == "previous":
+        yield (
+            f"{difference}. So a deployment has failed since, or somebody has changed it, and 'previous' may mean two "
+            f"releases: set release to {state.release.number} for what the last success left, or to "
+            f"{state.releases[-2].number} for the one before"
+        )
+    elif params["on_drift"] == "refuse" and not params["release"]:
+        yield (
+            f"{difference}. Take over what was changed by hand, or set on_drift to repair, which makes it what the "
+            "Compose file says"
+        )
+
+
+def converge(module: AnsibleModule, client: APIClient, cli: DockerCLI, result: dict[str, Any]) -> None:
+    """Bring the stack to the state that is asked for; fills ``result`` on the way, so that a failure can report it."""
+    params = module.params
+    check(params)
+    stack = params["name"]
+    by = params["deployed_by"] or f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
+    work = work_out(params, client, cli)
+    if work.steps and not module.check_mode:
+        with Lock(lambda: asked(params, LOCK_REQUEST_SECONDS), stack, by, params["timeout"]) as lock:
+            # What was read before the lock was held may be what another run has changed since.
+            work = work_out(params, client, cli)
+            result.update(work.told())
+            engine = Engine(client, cli, params["timeout"], by, told_to(module, lock), result["applied"])
+            apply(module, engine, work)
+    result.update(work.told())
+    if work.desired:
+        number = work.state.release.number if work.state.release else 0
+        recorded = deploys(work.steps) and not module.check_mode
+        result.update(release=number + recorded or None, services=service_facts(reading(client, stack), stack))
+
+
+def asked(params: Mapping[str, Any], seconds: int) -> APIClient:
+    """A client of the engine that the options name, and how long each of its questions may take."""
+    return connect({"docker_host": params["docker_host"], "timeout": seconds})
+
+
+def apply(module: AnsibleModule, engine: Engine, work: Work) -> None:
+    if work.desired is None:
+        engine.remove(work.steps, work.state)
+        return
+    for warning in engine.deploy(work.steps, work.desired, work.state, module.params["registry_auth"]):
+        module.warn(warning)
+
+
+def told_to(module: AnsibleModule, lock: Lock) -> Callable[[str], None]:
+    """What tells of progress: the journal of the manager, once for each change, and the lock."""
+    told: list[str] = []
+
+    def tell(progress: str) -> None:
+        if told != [progress]:
+            told[:] = [progress]
+            module.log(f"{module.params['name']}: {progress}")
+        lock.tell(progress)
+
+    return tell
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        mutually_exclusive=[("compose", "compose_path")],
-        required_if=[("state", "present", ("compose", "compose_path"), True)],
+        mutually_exclusive=[_SOURCES],
+        required_if=[("state", "present", _SOURCES, True)],
     )
-    result: dict[str, Any] = {"changed": False, "plan": [], "diff": []}
-    done: list[str] = []
+    result: dict[str, Any] = {"changed": False, "plan": [], "diff": [], "applied": []}
     try:
-        host = module.params["docker_host"]
-        client = connect({"docker_host": host, "timeout": _REQUEST_SECONDS})
-        cli = DockerCLI(module.run_command, module.get_bin_path("docker", required=True), host)
-        converge(module, Engine(client, cli, module.params["timeout"], done), result)
+        client = asked(module.params, _REQUEST_SECONDS)
+        cli = DockerCLI(module.run_command, module.get_bin_path("docker", required=True), module.params["docker_host"])
+        converge(module, client, cli, result)
     except NotConvergedError as error:
-        module.fail_json(str(error), **{**result, "changed": bool(done), "applied": done, "failures": error.failures})
+        module.fail_json(str(error), **{**result, "changed": bool(result["applied"]), "failures": error.failures})
     except (Refused, EngineError) as error:
-        module.fail_json(str(error), **{**result, "changed": bool(done), "applied": done})
-    module.exit_json(**result, applied=done)
+        module.fail_json(str(error), **{**result, "changed": bool(result["applied"])})
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

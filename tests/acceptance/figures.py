@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from lab.config import PROJECT
-from tests.acceptance import faults, scale
+from tests.acceptance import scale
 
 RESULTS = PROJECT / "bench" / "results"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
 # The suites whose figures the page shows, between marks of their own.
-SHOWN = ("cloud", "machines", "quorum")
+SHOWN = ("cloud", "machines", "quorum", "stack")
 
 Row = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ def section(document: Mapping[str, Any]) -> str:
     parts = [
         [f"Measured on {machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB of memory."],
         list(_scale(rows[scale.NAME])) if scale.NAME in rows else [],
-        list(_grid(rows[faults.NAME])) if faults.NAME in rows else [],
+        *(list(_grid(row)) for row in rows.values() if "grid" in row["data"]),
         [
             "| what | figure | verdict | measured |",
             "|---|---|---|---|",
@@ -126,11 +126,11 @@ def _seconds(told: Mapping[str, Any]) -> str:
 
 def _grid(row: Row) -> Iterator[str]:
     grid: Mapping[str, Mapping[str, str]] = row["data"]["grid"]
-    phases = list(next(iter(grid.values())))
-    yield f"| fault | {' | '.join(phases)} |"
-    yield f"|{'---|' * (len(phases) + 1)}"
-    for fault, outcomes in grid.items():
-        yield f"| {fault} | {' | '.join(outcomes[phase] for phase in phases)} |"
+    columns = list(next(iter(grid.values())))
+    yield f"| {row['row']} | {' | '.join(columns)} |"
+    yield f"|{'---|' * (len(columns) + 1)}"
+    for line, outcomes in grid.items():
+        yield f"| {line} | {' | '.join(outcomes[column] for column in columns)} |"
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import Compose, Made
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import Compose
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     NAMESPACE,
-    Release,
     State,
     spec_digests,
 )

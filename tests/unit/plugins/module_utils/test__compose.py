@@ -13,8 +13,6 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _compos
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.stack_cases import compose
 
-KEY = "00" * 16
-
 
 @pytest.mark.parametrize(
     ("value", "fed"),
@@ -157,46 +155,69 @@ def test_a_service_needs_an_image(service: dict[str, str]) -> None:
         _compose.pin_images(compose({"a": service}), "never", {}, str)
 
 
-def test_made_secrets_and_configs_are_named() -> None:
+@pytest.mark.parametrize(
+    ("service", "update", "rollback"),
+    [
+        ({}, "start-first", "start-first"),
+        ({"deploy": {"mode": "replicated", "replicas": 3}}, "start-first", "start-first"),
+        ({"volumes": [{"type": "volume", "source": "v", "target": "/v"}]}, None, None),
+        ({"volumes": [{"type": "volume", "target": "/anonymous"}]}, None, None),
+        ({"volumes": [{"type": "bind", "source": "/b", "target": "/b"}]}, None, None),
+        ({"volumes": [{"type": "bind", "source": "/b", "target": "/b", "read_only": True}]}, *["start-first"] * 2),
+        ({"volumes": [{"type": "tmpfs", "target": "/t"}]}, "start-first", "start-first"),
+        ({"ports": [{"target": 80, "published": 80, "mode": "host"}]}, None, None),
+        ({"ports": [{"target": 80, "published": 80, "mode": "ingress"}]}, "start-first", "start-first"),
+        ({"deploy": {"mode": "global"}}, None, None),
+        ({"deploy": {"mode": "replicated-job"}}, None, None),
+        ({"deploy": {"placement": {"max_replicas_per_node": 1}}}, None, None),
+        ({"deploy": {"placement": {"constraints": ["node.role == worker"]}}}, "start-first", "start-first"),
+        ({"deploy": {"update_config": {"order": "stop-first"}}}, "stop-first", "start-first"),
+        ({"deploy": {"rollback_config": {"order": "stop-first"}}}, "start-first", "stop-first"),
+        ({"deploy": {"update_config": {"parallelism": 2}}}, "start-first", "start-first"),
+    ],
+)
+def test_new_tasks_start_first_where_two_can_be_there_at_once(
+    service: dict[str, Any], update: str | None, rollback: str | None
+) -> None:
+    file = compose({"a": service})
+    _compose.start_new_tasks_first(file)
+    deploy = file["services"]["a"].get("deploy", {})
+    orders = [deploy.get(option, {}).get("order") for option in ("update_config", "rollback_config")]
+    assert orders == [update, rollback]
+    for option, given in service.get("deploy", {}).items():
+        assert deploy[option] == ({**given, "order": deploy[option]["order"]} if option.endswith("config") else given)
+
+
+def test_the_volumes_of_a_service_are_those_it_mounts_by_name() -> None:
+    mounts: list[dict[str, Any]] = [{"type": "volume", "source": key} for key in ("own", "named", "theirs", "plain")]
+    mounts += [{"type": "volume"}, {"type": "bind", "source": "own"}]
+    declared = {
+        "own": {"driver": "nfs"},
+        "named": {"name": "data"},
+        "theirs": {"external": True},
+        "plain": None,
+        "unused": None,
+    }
+    file = compose({"a": {"volumes": mounts}, "b": None}, volumes=declared)
+    assert _compose.volumes_of(file, "app", "a") == {
+        "app_own": {"driver": "nfs"},
+        "data": {"name": "data"},
+        "app_plain": {},
+    }
+    assert _compose.volumes_of(file, "app", "b") == {}
+
+
+def test_what_normalising_leaves_behind_and_loses_is_mended() -> None:
     file = compose(
-        {"a": None}, secrets={"p": {"external": True}, "v": {"external": True}}, configs={"c": {"external": True}}
+        {
+            "a": {
+                "env_file": ["/web.env"],
+                "x-owner": "ann",
+                "ulimits": {"core": {}, "memlock": {"hard": 5}, "nofile": 9},
+            }
+        },
+        **{"x-more": 1},
     )
-    generate = {"length": 40, "generation": 3}
-    options: list[dict[str, Any]] = [{"name": "p", "generate": generate}, {"name": "v", "value": "hunter2"}]
-    made = _compose.name_made(file, "app", KEY, options, [{"name": "c", "content": "text"}])
-    named = [file["secrets"]["p"], file["secrets"]["v"], file["configs"]["c"]]
-    assert [item.name for item in made] == [declared["name"] for declared in named]
-    assert made[0] == _compose.Made("secret", "p", "app_p_v3", None, 40, "generation 3")
-    assert made[1].name.startswith("app_v_")
-    assert made[2].content == b"text"
-    assert "hunter2" not in repr(made)
-
-
-def test_content_names_depend_on_content_and_key() -> None:
-    def name(value: str, key: str = KEY) -> str:
-        file = compose({"a": None}, secrets={"s": {"external": True}})
-        return _compose.name_made(file, "app", key, [{"name": "s", "value": value}], [])[0].name
-
-    assert name("one") == name("one")
-    assert len({name("one"), name("two"), name("one", "11" * 16)}) == 3
-
-
-@pytest.mark.parametrize("secrets", [{}, {"s": {"file": "/s"}}])
-def test_what_the_module_makes_must_be_declared_as_external(secrets: Any) -> None:
-    with pytest.raises(Refused, match=r"secrets: \{s: \{external: true\}\}"):
-        _compose.name_made(compose({"a": None}, secrets=secrets), "app", KEY, [{"name": "s", "value": "x"}], [])
-
-
-def test_a_name_that_swarm_cannot_take_is_refused() -> None:
-    file = compose({"a": None}, secrets={"s" * 60: {"external": True}})
-    with pytest.raises(Refused, match="64"):
-        _compose.name_made(file, "app", KEY, [{"name": "s" * 60, "value": "x"}], [])
-
-
-def test_files_are_named_by_content_but_for_a_name_of_their_own() -> None:
-    file = compose(
-        {"a": None}, configs={"c": {"file": "/c"}, "n": {"file": "/n", "name": "kept"}, "e": {"external": True}}
-    )
-    contents = _compose.name_files(file, "app", KEY, lambda path: path.encode())
-    assert contents == {file["configs"]["c"]["name"]: b"/c", "kept": b"/n"}
-    assert file["configs"]["c"]["name"].startswith("app_c_")
+    _compose.clear(file)
+    limits = {"core": {"soft": 0, "hard": 0}, "memlock": {"soft": 0, "hard": 5}, "nofile": 9}
+    assert file == compose({"a": {"ulimits": limits}})

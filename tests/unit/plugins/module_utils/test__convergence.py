@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,11 @@ class Clock:
         self.now += seconds
 
 
-def waited(answers: list[Reading | EngineError], timeout: float = 30) -> tuple[list[Verdict], float]:
+def waited(
+    answers: list[Reading | EngineError],
+    timeout: float = 30,
+    tell: Callable[[list[Verdict]], None] = lambda _verdicts: None,
+) -> tuple[list[Verdict], float]:
     """Verdicts and seconds; the last answer repeats."""
     clock = Clock()
 
@@ -138,7 +143,7 @@ def waited(answers: list[Reading | EngineError], timeout: float = 30) -> tuple[l
         return answer
 
     everything = frozenset({"app_a"})
-    verdicts = wait(read, everything, Baseline(), everything, timeout, clock, clock.pause)
+    verdicts = wait(read, everything, Baseline(), everything, timeout, tell, clock, clock.pause)
     return verdicts, clock.now - 100.0
 
 
@@ -172,3 +177,23 @@ def test_wait_ends_where_nothing_can_be_seen(answer: Reading | EngineError, reas
     verdicts, seconds = waited([answer], timeout=3)
     assert seconds == 3
     assert verdicts == [Verdict("app_a", "waiting", 0, 0, reason)]
+
+
+def test_wait_tells_the_verdicts_of_every_round() -> None:
+    there = reading({}, {"tasks": {"t1": {}}})
+    rounds: list[list[Verdict]] = []
+    verdicts, _seconds = waited([Reading((), (), ()), EngineError("no leader"), there], tell=rounds.append)
+    assert [one.reason for (one,) in rounds[:3]] == [
+        "the engine does not list it yet",
+        "the engine cannot be asked: no leader",
+        "its tasks run, their monitor period is not over",
+    ]
+    assert rounds[-1] == verdicts
+
+
+def test_wait_ends_where_telling_does() -> None:
+    def lost(_verdicts: list[Verdict]) -> None:
+        raise EngineError("taken over")
+
+    with pytest.raises(EngineError, match="taken over"):
+        waited([reading({}, {"tasks": {"t1": {}}})], tell=lost)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -45,15 +46,42 @@ def test_config_reads_the_file_from_its_input_and_nothing_from_our_environment(s
     cli = script(
         'cat; echo "directory: $PWD"; echo "leaked: \\"$LEAKS$DOCKER_HOST\\""; echo "name: $NAME"; echo x-y: 1'
     )
-    result = cli.stack_config("ratio: 1e-05\n", {"NAME": "web"}, str(tmp_path))
-    assert result == {"ratio": 1e-05, "directory": str(tmp_path), "leaked": "", "name": "web"}
+    result = cli.stack_config(["ratio: 1e-05\n"], {"NAME": "web"}, str(tmp_path))
+    assert result == {"ratio": 1e-05, "directory": str(tmp_path), "leaked": "", "name": "web", "x-y": 1}
     assert calls(tmp_path) == ["stack config --compose-file -"]
+
+
+def test_config_reads_several_files_in_their_order_and_none_from_a_disk(script: Script, tmp_path: Path) -> None:
+    cli = script('while shift 2 && [ $# -gt 0 ]; do echo "file$#:"; cat "$2"; done')
+    texts = ["  text: first\n", "  text: é\n", f"  text: {'x' * 100_000}\n"]
+    result = cli.stack_config(texts, {}, str(tmp_path))
+    assert list(result.values()) == [{"text": "first"}, {"text": "é"}, {"text": "x" * 100_000}]
+    (call,) = calls(tmp_path)
+    paths = [Path(word) for word in call.split() if word.startswith("/")]
+    assert call == f"stack config --compose-file - --compose-file {paths[0]} --compose-file {paths[1]}"
+    assert paths[0].parent == Path(f"/proc/{os.getpid()}/fd")
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("texts", "place"),
+    [
+        (["a: 1", "b: ["], r" \(file 2 of 2 in compose_files\)"),
+        (["a: [", "b: 1", "c: ["], r" \(file 1 of 3 in compose_files\)"),
+        (["a: 1", "b: 1"], ""),
+        (["a: ["], ""),
+    ],
+)
+def test_which_of_several_files_is_no_yaml_is_told(script: Script, texts: list[str], place: str) -> None:
+    cli = script('case "$*" in *--help) echo "  config  Prints";; *) echo "yaml: line 1: bad" >&2; exit 1;; esac')
+    with pytest.raises(Refused, match=rf"^The Compose file is refused: yaml: line 1: bad{place}$"):
+        cli.stack_config(texts, {}, "/")
 
 
 def test_config_gives_the_reason_of_a_refusal(script: Script) -> None:
     cli = script('case "$*" in *--help) echo "  config  Prints";; *) echo "services.a: bad." >&2; exit 1;; esac')
     with pytest.raises(Refused, match=r"^The Compose file is refused: services\.a: bad$"):
-        cli.stack_config("", {}, "/")
+        cli.stack_config([""], {}, "/")
 
 
 def test_an_old_command_line_is_named(script: Script) -> None:
@@ -61,7 +89,7 @@ def test_an_old_command_line_is_named(script: Script) -> None:
         'case "$*" in *--help) echo "  deploy      Deploys a config";; *) echo "unknown flag" >&2; exit 125;; esac'
     )
     with pytest.raises(Refused, match=r"too old.*23\.0"):
-        cli.stack_config("", {}, "/")
+        cli.stack_config([""], {}, "/")
 
 
 @pytest.mark.parametrize(
@@ -107,4 +135,4 @@ def test_logs_are_the_last_lines_or_none(
 def test_missing_yaml_is_named(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_stack_cli, "HAS_YAML", False)
     with pytest.raises(Refused, match="python3-yaml"):
-        script("cat").stack_config("", {}, "/")
+        script("cat").stack_config([""], {}, "/")

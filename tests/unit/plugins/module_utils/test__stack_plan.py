@@ -12,9 +12,16 @@ import pytest
 import yaml
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import diff, summary
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import deploys, notes, plan, plan_absent
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import (
+    deploys,
+    drifts,
+    notes,
+    plan,
+    plan_absent,
+)
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     KEY_LABEL,
+    LOCK_LABEL,
     RELEASE_LABEL,
     STACK_LABEL,
     State,
@@ -49,28 +56,46 @@ def test_plan(case: dict[str, Any]) -> None:
     steps = plan(wanted, found)
     assert summary(steps) == case["plan"]
     assert notes(wanted, found) == case.get("notes", [])
+    assert drifts(wanted, found) == case.get("drifts", [])
     assert deploys(steps) is case.get("deploys", bool(case["plan"]))
     shown = {entry["before_header"].partition(" ")[2]: [entry["before"], entry["after"]] for entry in diff(steps)}
     for name, fields in case.get("diff", {}).items():
         assert shown[name] == fields
 
 
-def test_old_secrets_go_with_the_release_that_leaves() -> None:
-    files = [
-        compose({"a": {"secrets": [{"source": "p"}]}}, secrets={"p": {"external": True, "name": f"app_p_v{number}"}})
-        for number in range(1, 7)
-    ]
-    releases = tuple(released(file, number) for number, file in enumerate(files[:5], start=1))
-    names = [f"app_p_v{number}" for number in range(1, 7)]
-    found = state(["a"], releases, secrets=owned(names), networks=owned(["app_default"]))
-    assert [step.name for step in plan(desired(files[5]), found) if step.verb == "remove"] == ["app_p_v1"]
-    assert [step.name for step in plan(desired(files[4]), found) if step.verb == "remove"] == ["app_p_v6"]
+@pytest.mark.parametrize(
+    ("number", "keep", "gone"),
+    [
+        (6, 6, []),
+        (6, 5, [1]),
+        (6, 2, [1, 2, 3, 4]),
+        (6, 1, [1, 2, 3, 4, 5]),
+        (5, 5, [6]),
+        (5, 2, [1, 2, 3, 6]),
+    ],
+)
+def test_old_secrets_go_with_the_releases_that_leave(number: int, keep: int, gone: list[int]) -> None:
+    """Five releases, each with a secret of its own, and a sixth secret. number: that of the wanted one."""
+    numbers = range(1, 7)
+    files = {
+        each: compose(
+            {"a": {"secrets": [{"source": "p"}]}}, secrets={"p": {"external": True, "name": f"app_p_v{each}"}}
+        )
+        for each in numbers
+    }
+    releases = tuple(released(files[each], each) for each in numbers[:5])
+    secrets = owned([f"app_p_v{each}" for each in numbers])
+    found = state(["a"], releases, secrets=secrets, networks=owned(["app_default"]))
+    steps = plan(desired(files[number], keep_releases=keep), found)
+    removed = [step.name for step in steps if step.verb == "remove"]
+    assert removed == [f"app.release.{each}" for each in gone if each < 6] + [f"app_p_v{each}" for each in gone]
 
 
 def test_absent_removes_all_but_what_is_not_ours() -> None:
     records = {
         **owned(["app.release.1"], {STACK_LABEL: STACK, RELEASE_LABEL: "1"}),
         **owned(["app.key"], {STACK_LABEL: STACK, KEY_LABEL: "names"}),
+        **owned(["app.lock"], {STACK_LABEL: STACK, LOCK_LABEL: "ann@m1"}),
     }
     theirs = owned(["theirs"], {STACK_LABEL: "other"})
     found = state(
@@ -81,13 +106,14 @@ def test_absent_removes_all_but_what_is_not_ours() -> None:
         configs={**owned(["app_c"]), **theirs, **records},
         hash_key="00",
     )
-    assert summary(plan_absent(found)) == [
+    assert summary(plan_absent(found, ["app_data"])) == [
         "remove service a",
         "remove network app_n",
         "remove secret app_s",
         "remove config app_c",
         "remove key app.key",
         "remove release app.release.1",
+        "remove volume app_data",
     ]
-    assert plan_absent(State(STACK)) == []
+    assert plan_absent(State(STACK), []) == []
     assert labels_of({"Labels": None, "Spec": {}}) == {}

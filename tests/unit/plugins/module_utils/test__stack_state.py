@@ -65,17 +65,35 @@ def record(number: int, data: bytes | None = None) -> dict[str, Any]:
 def test_state_is_read_by_label() -> None:
     key = config("app.key", b"ab12", {_stack_state.STACK_LABEL: STACK, _stack_state.KEY_LABEL: "names"})
     foreign = config("app2.key", b"ff", {_stack_state.STACK_LABEL: "app2", _stack_state.KEY_LABEL: "names"})
-    state = _stack_state.read(client([record(10), record(9), foreign, key]), STACK)
+    lock = config("app.lock", b"lock", {_stack_state.STACK_LABEL: STACK, _stack_state.LOCK_LABEL: "ann@m1"})
+    state = _stack_state.read(client([record(10), record(9), foreign, key, lock]), STACK)
     assert set(state.services) == {"a", "a_b"}
     assert [other["Spec"]["Name"] for other in state.others] == ["app2_a", "alone"]
     assert [release.number for release in state.releases] == [9, 10]
     assert state.release == released(compose({"a": None}), 10)
     assert state.hash_key == "ab12"
+    assert lock["Spec"]["Name"] == _stack_state.lock_name(STACK)
     assert list(state.owned(state.configs)) == []
     assert list(state.owned(state.networks)) == ["app_n"]
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"no json"])
-def test_a_record_that_cannot_be_read_is_named(data: bytes) -> None:
+def test_a_record_that_cannot_be_read_is_named() -> None:
     with pytest.raises(Refused, match=r"app\.release\.3.*docker config rm"):
-        _stack_state.read(client([record(3, data)]), STACK)
+        _stack_state.read(client([record(3, b"no json")]), STACK)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "found"),
+    [
+        ([{"Name": "app_data"}, {"Name": "theirs"}], ["app_old", "app_data", "app_data"], ["app_data"]),
+        ([{"Name": "b"}, {"Name": "a"}], ["b", "a"], ["a", "b"]),
+        (None, ["app_data"], []),
+    ],
+)
+def test_volumes_are_those_of_this_engine(there: Any, wanted: list[str], found: list[str]) -> None:
+    engine: Any = SimpleNamespace(volumes=lambda: {"Volumes": there})
+    assert _stack_state.volumes_here(engine, wanted) == found
+
+
+def test_no_volume_is_asked_for_where_none_is_named() -> None:
+    assert _stack_state.volumes_here(client([]), []) == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 from ansible.module_utils.common.text.converters import to_bytes
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _docker, _poll
@@ -40,6 +41,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     now = [0.0]
     monkeypatch.setattr(_poll, "monotonic", lambda: now[0])
     monkeypatch.setattr(_poll, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    # What modules have warned about is kept for the process.
+    monkeypatch.setattr(warnings, "_global_warnings", type(warnings._global_warnings)())
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_TIMEOUT", raising=False)
 

@@ -6,20 +6,43 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from docker.errors import APIError
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import NAMESPACE
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import refusal
+
+
+class Clock:
+    """Time that goes on only where somebody sleeps. meanwhile: what others do in that time, called at its end."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile()
 
 
 class FakeSwarm:
     """calls: what changed the swarm, in order. ends: the state that tasks of an image reach at once, running if none.
 
     digests: what the registry answers, by reference. busy: how often removing a network is refused.
+    stores: the objects, by kind and name. The ID of a secret or config is its own, that of anything else its name.
     """
+
+    base_url = "http+docker://localhost"
+    api_version = "1.44"
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -27,9 +50,10 @@ class FakeSwarm:
         self.digests: dict[str, str] = {}
         self.busy = 0
         self.stores: dict[str, dict[str, dict[str, Any]]] = {
-            kind: {} for kind in ("service", "network", "secret", "config")
+            kind: {} for kind in ("service", "network", "secret", "config", "volume")
         }
         self.made_tasks: list[dict[str, Any]] = []
+        self._indexes = itertools.count(1)
 
     def nodes(self) -> list[dict[str, Any]]:
         description = {"Hostname": "m1"}
@@ -50,41 +74,74 @@ class FakeSwarm:
     def secrets(self) -> list[dict[str, Any]]:
         return list(self.stores["secret"].values())
 
-    def configs(self) -> list[dict[str, Any]]:
-        return list(self.stores["config"].values())
+    def configs(self, filters: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        prefix = filters["name"] if filters else ""
+        return [item for name, item in self.stores["config"].items() if name.startswith(prefix)]
+
+    def inspect_config(self, key: str) -> dict[str, Any]:
+        return self.stores["config"][self._name_of("config", key)]
+
+    def volumes(self) -> dict[str, Any]:
+        return {"Volumes": [{"Name": name} for name in self.stores["volume"]] or None, "Warnings": None}
 
     def inspect_distribution(self, reference: str) -> dict[str, Any]:
         if reference not in self.digests:
-            raise APIError("refused", explanation="manifest unknown")
+            raise refusal("manifest unknown")
         return {"Descriptor": {"digest": self.digests[reference]}}
 
-    def create_secret(self, name: str, data: bytes, labels: dict[str, str]) -> None:
-        self._create("secret", name, data, labels)
+    def post(self, url: str, params: dict[str, int], timeout: float, **body: Any) -> Any:
+        """Update a config, where ``params`` name its version; like the SDK's session, it raises nothing."""
+        key = url.partition(f"{self.base_url}/v{self.api_version}/configs/")[2].partition("/update")[0]
+        config = self.inspect_config(key)
+        if params == {"version": config["Version"]["Index"]}:
+            config.update(Spec=body["json"], Version={"Index": next(self._indexes)})
+        return SimpleNamespace(close=lambda: None)
 
-    def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> None:
-        self._create("config", name, data, labels)
+    def create_secret(self, name: str, data: bytes, labels: dict[str, str]) -> dict[str, str]:
+        return self._create("secret", name, data, labels)
+
+    def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> dict[str, str]:
+        return self._create("config", name, data, labels)
 
     def remove_service(self, name: str) -> None:
         self._remove("service", name)
 
-    def remove_secret(self, name: str) -> None:
-        self._remove("secret", name)
+    def remove_secret(self, key: str) -> None:
+        self._remove("secret", key)
 
-    def remove_config(self, name: str) -> None:
-        self._remove("config", name)
+    def remove_config(self, key: str) -> None:
+        self._remove("config", key)
+
+    def remove_volume(self, name: str) -> None:
+        self._remove("volume", name)
 
     def remove_network(self, name: str) -> None:
         if self.busy:
             self.busy -= 1
-            raise APIError("refused", explanation=f"network {name} is in use by task x")
+            raise refusal(f"network {name} is in use by task x")
         self._remove("network", name)
 
-    def _create(self, kind: str, name: str, data: bytes, labels: dict[str, str]) -> None:
+    def _create(self, kind: str, name: str, data: bytes, labels: dict[str, str]) -> dict[str, str]:
+        if name in self.stores[kind]:
+            raise refusal(f"rpc error: code = AlreadyExists desc = {kind} {name} already exists", 409)
         self.calls.append(f"create {kind} {name}")
-        spec = {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()}
-        self.stores[kind][name] = {"ID": name, "Spec": spec}
+        index = next(self._indexes)
+        self.stores[kind][name] = {
+            "ID": f"{kind}{index}",
+            "Version": {"Index": index},
+            "CreatedAt": "2026-11-23T19:00:00Z",
+            "Spec": {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()},
+        }
+        return {"ID": f"{kind}{index}"}
 
-    def _remove(self, kind: str, name: str) -> None:
+    def _name_of(self, kind: str, key: str) -> str:
+        for name, item in self.stores[kind].items():
+            if key == item.get("ID", name):
+                return name
+        raise refusal(f"{kind} {key} not found", 404)
+
+    def _remove(self, kind: str, key: str) -> None:
+        name = self._name_of(kind, key)
         self.calls.append(f"remove {kind} {name}")
         del self.stores[kind][name]
 
@@ -93,15 +150,31 @@ class FakeSwarm:
         for key in file.get("networks", {}):
             name = f"{stack}_{key}"
             self.stores["network"][name] = {"Id": name, "Name": name, "Labels": labels, "Scope": "swarm"}
+        for key in file.get("volumes", {}):
+            self.stores["volume"][f"{stack}_{key}"] = {}
+        names: dict[str, dict[str, str]] = {}
+        for kind in ("secret", "config"):
+            declared = file.get(f"{kind}s", {})
+            names[kind] = {key: item["name"] for key, item in declared.items()}
+            for item in declared.values():
+                if "file" in item and item["name"] not in self.stores[kind]:
+                    self._create(kind, item["name"], Path(item["file"]).read_bytes(), labels)
         wanted = {f"{stack}_{name}": service for name, service in file["services"].items()}
         for name in [item["Spec"]["Name"] for item in self.services({"label": f"{NAMESPACE}={stack}"})]:
             if prune and name not in wanted:
                 del self.stores["service"][name]
         for name, service in wanted.items():
-            self._run(name, service, labels)
+            self._run(name, service, labels, names)
 
-    def _run(self, name: str, service: dict[str, Any], labels: dict[str, str]) -> None:
-        container = {"Image": service["image"], "Env": service.get("environment")}
+    def _run(
+        self, name: str, service: dict[str, Any], labels: dict[str, str], names: dict[str, dict[str, str]]
+    ) -> None:
+        container = {
+            "Image": service["image"],
+            "Env": service.get("environment"),
+            "Secrets": [names["secret"][item["source"]] for item in service.get("secrets", [])],
+            "Configs": [names["config"][item["source"]] for item in service.get("configs", [])],
+        }
         spec = {"Name": name, "Labels": labels, "TaskTemplate": {"ContainerSpec": container}}
         mode = {"Mode": {"Replicated": {"Replicas": 1}}}
         self.stores["service"][name] = {"ID": name, "Spec": {**spec, **mode}}
@@ -123,16 +196,18 @@ class FakeSwarm:
 
 
 class FakeCLI:
-    """The command line on a manager of ``swarm``. variables: those of the last ``stack_config``."""
+    """The command line on a manager of ``swarm``. variables, directory: those of the last ``stack_config``."""
 
     def __init__(self, swarm: FakeSwarm) -> None:
         self.swarm = swarm
         self.variables: dict[str, str] = {}
         self.directory = ""
 
-    def stack_config(self, text: str, variables: dict[str, str], directory: str) -> dict[str, Any]:
+    def stack_config(self, texts: list[str], variables: dict[str, str], directory: str) -> dict[str, Any]:
         self.variables, self.directory = variables, directory
-        file: dict[str, Any] = yaml.safe_load(text)
+        file: dict[str, Any] = {}
+        for text in texts:
+            merge(file, yaml.safe_load(text))
         return file
 
     def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool) -> list[str]:
@@ -142,3 +217,12 @@ class FakeCLI:
 
     def task_logs(self, task: str, lines: int) -> list[str]:
         return [f"last words of {task}"][:lines]
+
+
+def merge(file: dict[str, Any], other: dict[str, Any]) -> None:
+    """Lay another file over one, in place."""
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(file.get(key), dict):
+            merge(file[key], value)
+        else:
+            file[key] = value

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release, chosen
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.stack_cases import (
+    STACK,
+    compose,
+    released,
+)
+
+NAME = "app.release.3"
+
+
+def kept(numbers: list[int]) -> list[Release]:
+    return [released(compose({"a": None}), number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "number"),
+    [("previous", 4), ("3", 3), ("4", 4), ("12", 12)],
+)
+def test_a_kept_release_is_chosen(wanted: str, number: int) -> None:
+    assert chosen(kept([3, 4, 12]), wanted).number == number
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wanted", "words"),
+    [
+        ([3, 4, 12], "2", r"'2' is neither 'previous' nor the number of a release that is kept \(3, 4, 12\)"),
+        ([3, 4, 12], "1", r"\(3, 4, 12\)"),
+        ([3, 4, 12], "latest", r"\(3, 4, 12\)"),
+        ([3], "previous", r"none before the newest one \(kept: 3\)"),
+        ([], "previous", r"\(kept: none\)"),
+        ([], "1", r"\(none\)"),
+    ],
+)
+def test_a_release_that_is_not_kept_is_refused_with_those_that_are(numbers: list[int], wanted: str, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        chosen(kept(numbers), wanted)
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    file = compose({"a": {"environment": {"PRICE": "5 €"}}})
+    release = replace(released(file, 3), images={"web:1": "web:1@sha256:aa"}, deployed_by="ann@m1", restores=1)
+    assert release.name(STACK) == NAME
+    assert Release.decoded(NAME, release.encoded()) == release
+
+
+def test_a_record_of_before_there_were_names_and_returns_is_read() -> None:
+    written = json.loads(released(compose({"a": None}), 3).encoded())
+    del written["deployed_by"], written["restores"]
+    release = Release.decoded(NAME, json.dumps(written).encode())
+    assert (release.deployed_by, release.restores) == ("", None)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b"[1]", b"no json", b'{"number": 3}', b'{"later": true}'])
+def test_a_record_that_cannot_be_read_is_named(text: bytes) -> None:
+    with pytest.raises(Refused, match=r"app\.release\.3.*docker config rm app\.release\.3"):
+        Release.decoded(NAME, text)
+
+
+def test_the_file_of_a_release_needs_no_other_files() -> None:
+    file = compose(
+        {"a": None},
+        secrets={"s": {"file": "/s", "name": "app_s_12"}, "made": {"external": True, "name": "app_made_v1"}},
+        configs={"c": {"file": "/c", "name": "app_c_34"}},
+    )
+    release = released(file)
+    recorded = copy.deepcopy(release)
+    assert release.file() == compose(
+        {"a": None},
+        secrets={"s": {"external": True, "name": "app_s_12"}, "made": {"external": True, "name": "app_made_v1"}},
+        configs={"c": {"external": True, "name": "app_c_34"}},
+    )
+    assert release == recorded
