@@ -28,7 +28,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_tasks i
     slot_of,
 )
 
-INTERVAL = 0.5
+INTERVAL = 0.25
 PATIENCE = 5.0
 """Seconds a task may be refused by the scheduler, or a slot stay empty, before that counts as the end of the matter."""
 
@@ -97,7 +97,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one service. state: "converged", "waiting" or "failed"; task: the ID of the one that explains a failure."""
+    """Of one service. state: "converged", "waiting" or "failed"; task: the ID of the one that explains a failure.
+
+    due: seconds until its monitor period is over, where that alone is waited for.
+    """
 
     service: str
     state: str
@@ -105,6 +108,7 @@ class Verdict:
     desired: int
     reason: str = ""
     task: str = ""
+    due: float = INTERVAL
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ def _look(view: View, stopping: bool, baseline: Baseline, touched: frozenset[str
         held = watch.held(("settled", view.name, progress.reached))
         watched = view.name in touched and not view.is_job and progress.reached
         if update.get("State") == "updating" or (watched and held < view.monitor_seconds):
-            waiting = replace(verdict, reason="its tasks run, their monitor period is not over")
+            due = view.monitor_seconds - held if update.get("State") != "updating" else INTERVAL
+            waiting = replace(verdict, reason="its tasks run, their monitor period is not over", due=due)
             return _Look(waiting, arrived_since=since)
         return _Look(replace(verdict, state="converged"), arrived_since=since)
 
@@ -266,7 +271,7 @@ def wait(
             reading = read()
         except EngineError as error:
             reason = f"the engine cannot be asked: {error}"
-            verdicts = [replace(verdict, state="waiting", reason=reason) for verdict in verdicts]
+            verdicts = [replace(verdict, state="waiting", reason=reason, due=INTERVAL) for verdict in verdicts]
         else:
             services = tuple(item for item in reading.services if item["Spec"]["Name"] in expected)
             latest = judge(replace(reading, services=services), baseline, touched, watch)
@@ -277,4 +282,5 @@ def wait(
             return verdicts
         if all(verdict.state == "converged" for verdict in verdicts) or clock() - start >= timeout:
             return verdicts
-        pause(min(INTERVAL, max(0.0, start + timeout - clock())))
+        due = (verdict.due for verdict in verdicts if verdict.state == "waiting")
+        pause(min(INTERVAL, max(0.0, start + timeout - clock()), *due))
