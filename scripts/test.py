@@ -49,7 +49,7 @@ class Stage:
 STAGES = (
     Stage("molecule", "lab", ("molecule test --scenario-name default",)),
     Stage("engine", "lab", ("molecule test --scenario-name engine",)),
-    Stage("membership", "lab", ("pytest tests/membership",)),
+    Stage("swarm", "lab", ("pytest tests/swarm",)),
     Stage(
         "lint",
         "code",

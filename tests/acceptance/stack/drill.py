@@ -18,7 +18,7 @@ NAME = "rollback drill: three releases with rotated secrets, back to the first, 
 
 def judge(stage: Stage) -> Finding:
     """The spec of the service as the engine has it, and what is in its containers, are the same each time."""
-    stage.reach("app")
+    stage.reach("swarm")
     first, second, third = blueprint_addresses()
     problems: list[str] = []
     seen: dict[int, dict[str, str]] = {}

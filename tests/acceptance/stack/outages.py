@@ -24,7 +24,7 @@ SECONDS_TO_STOP_SERVING = 6.0
 
 def judge(stage: Stage) -> Finding:
     """Each with a stack of its own."""
-    stage.reach("app")
+    stage.reach("swarm")
     stage.level = None
     first, second, third = blueprint_addresses()
     problems: list[str] = []

@@ -26,7 +26,7 @@ NO_DEBUG = "sed -i '/^  \"debug\": true,$/d' /etc/docker/daemon.json && systemct
 
 def judge(stage: Stage) -> Finding:
     """Requests are counted by the engine's own log, which tells each of them while it is in debug mode."""
-    stage.reach("app")
+    stage.reach("swarm")
     stage.level = None
     manager = next(iter(blueprint_addresses()))
     stage.on(manager, DEBUG)

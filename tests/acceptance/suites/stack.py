@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.acceptance.rows import Row
-from tests.acceptance.stack import corpus, drill, failures, outages, unchanged
+from tests.acceptance.stack import corpus, drill, failures, outages, rollback, unchanged
 from tests.acceptance.stage import Stage
 
 ROWS = {
@@ -17,6 +17,7 @@ ROWS = {
     "outages": outages,
     "drill": drill,
     "unchanged": unchanged,
+    "rollback": rollback,
 }
 
 

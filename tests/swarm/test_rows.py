@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows of the acceptance suite ``quorum`` that are short enough to be run with every change, on its lab."""
+"""Rows of the acceptance suites that are short enough to be run with every change, on the lab of those suites."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from tests.acceptance.membership import autolock, refusals
+from tests.acceptance.stack import drill
 from tests.acceptance.stage import Setting, Stage
 
 
@@ -20,7 +21,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-@pytest.mark.parametrize("row", [refusals, autolock], ids=lambda row: row.NAME)
+@pytest.mark.parametrize("row", [drill, refusals, autolock], ids=lambda row: row.NAME)
 def test_row(stage: Stage, row: ModuleType) -> None:
     finding = row.judge(stage)
     assert not finding.problems
