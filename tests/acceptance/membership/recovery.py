@@ -15,7 +15,7 @@ from tests.acceptance.stage import Stage, StageError
 
 NAME = "two of three managers lost"
 SERVICES = "docker service ls --format '{{.ID}} {{.Name}}' | sort"
-LEADERLESS = "docker info --format '{{.Swarm.Error}}' 2>&1"
+LED = "docker node ls > /dev/null 2>&1 && echo led || echo leaderless"
 
 
 def judge(stage: Stage) -> Finding:
@@ -56,7 +56,7 @@ def judge(stage: Stage) -> Finding:
     problems += unmet(
         {
             f"a dry run succeeds ({'; '.join(map(str, dry.failures))})": dry.exit_code == 0,
-            "and leaves the survivor as it was": "no leader" in stage.on(survivor, LEADERLESS),
+            "and leaves the survivor as it was": stage.on(survivor, LED).strip() == "leaderless",
         }
     )
     recovered = stage.play("recover.yml", {"recover_confirm": survivor})
