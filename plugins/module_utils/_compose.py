@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 Compose = dict[str, Any]
 
@@ -48,6 +48,9 @@ _IGNORED_OPTIONS = {
 }
 # Valid in JSON as they are, not in YAML.
 _NOT_PRINTABLE = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_INTERPOLATED = ("services", "networks", "volumes", "secrets", "configs")
+# With a default (-) or a word for the lack of it (?) a variable need not be there.
+_VARIABLE = re.compile(r"\$(?:\$|(?P<named>[_a-zA-Z]\w*)|\{(?P<braced>[_a-zA-Z]\w*)\})", re.ASCII)
 _IGNORED_ENDPOINT_OPTIONS = ("ipv4_address", "ipv6_address", "link_local_ips", "mac_address", "priority")
 
 
@@ -73,9 +76,10 @@ def escaped(compose: Compose) -> str:
 def clear(compose: Compose) -> None:
     """Take out of what ``docker stack config`` prints what it has dealt with, and put in what it loses, in place.
 
-    Extension fields are the author's alone, and files of variables have been read. Limits of zero are not printed, and
-    then missed when the output is read again.
+    Extension fields are the author's alone, and files of variables have been read. The version is that of the file, and
+    an old one does not know all that is added. Limits of zero are not printed, and missed when it is read again.
     """
+    compose.pop("version", None)
     services = compose["services"].values()
     for fields in (compose, *services):
         for key in [key for key in fields if key.startswith("x-") or key == "env_file"]:
@@ -85,6 +89,36 @@ def clear(compose: Compose) -> None:
         if isinstance(limit, dict):
             limit.setdefault("soft", 0)
             limit.setdefault("hard", 0)
+
+
+def borrowed_variables(compose: Compose, names: Iterable[str]) -> list[str]:
+    """Variables of these names that services leave empty, as whole sentences: deploying takes those of the manager."""
+    return [
+        f"services.{service}.environment.{name} has no value, and deploying would give it that of the manager: give it "
+        "one, or leave it out"
+        for service, told in compose["services"].items()
+        for name in names
+        if name in (told.get("environment") or {}) and not told["environment"][name]
+    ]
+
+
+def unset_variables(value: Any, names: Collection[str], path: str = "") -> Iterator[str]:
+    """The places of a file, as it is before its variables are filled in, that name a variable which is none of these.
+
+    The command line would put nothing there, without a word.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if path or key in _INTERPOLATED:
+                yield from unset_variables(item, names, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from unset_variables(item, names, path)
+    elif isinstance(value, str):
+        for match in _VARIABLE.finditer(value):
+            name = match["named"] or match["braced"]
+            if name and name not in names:
+                yield f"{path} has ${name}"
 
 
 def ignored_options(compose: Compose) -> list[str]:

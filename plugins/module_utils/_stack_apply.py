@@ -12,6 +12,7 @@ import secrets
 import string
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,11 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._convergence i
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError, engine_errors
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import is_up
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_masking import without_passwords
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired, deploys
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
+    IMAGE_LABEL,
     KEY_LABEL,
     NAMESPACE,
     RELEASE_LABEL,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
 
 _LOG_LINES = 10
+_ELECTION_SECONDS = 30
 _NETWORK_SECONDS = 30
 """How long the tasks of a network may take to leave it once they are told to stop."""
 
@@ -56,6 +60,17 @@ class NotConvergedError(Exception):
     def __init__(self, message: str, failures: list[dict[str, Any]]) -> None:
         super().__init__(message)
         self.failures = failures
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """baseline: what was there before. specs: by service, the digests of its spec as the engine took it.
+
+    What somebody changes while the stack converges is therefore no part of the release.
+    """
+
+    baseline: Baseline
+    specs: Mapping[str, Mapping[str, str]]
 
 
 @dataclass
@@ -80,10 +95,12 @@ class Engine:
             if desired.uses_key and not state.hash_key:
                 self._keep_key(desired)
             self._make(steps, desired.stack)
-            self._converge(steps, desired, state, registry_auth)
-            self._record(desired, state)
+            sent = self._send(desired, state, registry_auth)
+            self._converge(steps, desired, state, sent)
+            self._record(desired, state, sent)
         for step in steps:
             if step.verb == "remove" and step.kind != "service":
+                self.tell(str(step))
                 warnings += self._clear(step, state, min(_NETWORK_SECONDS, self.timeout))
         return warnings
 
@@ -111,6 +128,7 @@ class Engine:
         labels = {STACK_LABEL: desired.stack, KEY_LABEL: "names"}
         with engine_errors(f"keep the key of the stack {desired.stack} in a config"):
             self.client.create_config(key_name(desired.stack), desired.hash_key.encode(), labels=labels)
+        self.done.append("made the key that contents are named with")
 
     def _make(self, steps: list[Step], stack: str) -> None:
         for step in steps:
@@ -123,18 +141,40 @@ class Engine:
                 create(made.name, content, labels={STACK_LABEL: stack})
             self.done.append(str(step))
 
-    def _converge(self, steps: list[Step], desired: Desired, state: State, registry_auth: bool) -> None:
+    def _send(self, desired: Desired, state: State, registry_auth: bool) -> _Sent:
         stack = desired.stack
         self.tell("sends the Compose file")
         baseline = Baseline.of(reading(self.client, stack))
+        for name, service in state.services.items():
+            spec = service["Spec"]
+            image = desired.compose["services"].get(name, {}).get("image")
+            if spec["Labels"].get(IMAGE_LABEL) == image and _image(spec) != image:
+                self.cli.forget_image(spec["Name"])
+                self.done.append(f"took the label {IMAGE_LABEL} from {spec['Name']}")
         text = escaped(desired.compose)
-        self.done += self.cli.stack_deploy(stack, text, prune=desired.prune, registry_auth=registry_auth)
+        self.cli.stack_deploy(stack, text, prune=desired.prune, registry_auth=registry_auth, done=self.done)
+        specs = {item["Spec"]["Name"][len(stack) + 1 :]: item["Spec"] for item in reading(self.client, stack).services}
+        others = [
+            f"{name} has {_image(specs[name])}"
+            for name, service in desired.compose["services"].items()
+            if name in specs and _image(specs[name]) != service["image"]
+        ]
+        if others:
+            raise EngineError(
+                f"The engine has not taken the images of the Compose file: {', '.join(others)}. Run this again."
+            )
+        return _Sent(
+            baseline, {name: spec_digests(specs[name]) for name in desired.compose["services"] if name in specs}
+        )
+
+    def _converge(self, steps: list[Step], desired: Desired, state: State, sent: _Sent) -> None:
+        stack = desired.stack
         touched = {f"{stack}_{step.name}" for step in steps if step.kind == "service" and step.verb != "remove"}
         expected = frozenset(f"{stack}_{name}" for name in desired.compose["services"])
         verdicts = wait(
             lambda: reading(self.client, stack),
             expected,
-            baseline,
+            sent.baseline,
             frozenset(touched),
             self.timeout,
             tell=lambda verdicts: self.tell(progress(verdicts)),
@@ -149,7 +189,7 @@ class Engine:
             {
                 "service": verdict.service,
                 "reason": verdict.reason,
-                "logs": self.cli.task_logs(verdict.task, _LOG_LINES) if verdict.task else [],
+                "logs": [without_passwords(line) for line in self._logs(verdict)],
             }
             for verdict in missing
         ]
@@ -166,23 +206,29 @@ class Engine:
         )
         return NotConvergedError(message, failures)
 
-    def _record(self, desired: Desired, state: State) -> None:
-        """Keep the release in the Swarm."""
-        services = reading(self.client, desired.stack).services
-        prefix = len(desired.stack) + 1
+    def _logs(self, verdict: Verdict) -> list[str]:
+        return self.cli.task_logs(verdict.task, _LOG_LINES) if verdict.task else []
+
+    def _record(self, desired: Desired, state: State, sent: _Sent) -> None:
+        """Keep the release in the Swarm, also where managers are just electing a leader."""
+        self.tell("records the release")
         release = Release(
             number=state.release.number + 1 if state.release else 1,
             deployed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             compose=desired.compose,
             images=desired.images,
-            specs={item["Spec"]["Name"][prefix:]: spec_digests(item["Spec"]) for item in services},
+            specs=sent.specs,
             deployed_by=self.deployed_by,
             restores=desired.restores,
         )
         name = release.name(desired.stack)
         labels = {STACK_LABEL: desired.stack, RELEASE_LABEL: str(release.number)}
-        with engine_errors(f"record the release as the config {name}"):
-            self.client.create_config(name, release.encoded(), labels=labels)
+
+        def record() -> None:
+            with engine_errors(f"record the release as the config {name}"):
+                self.client.create_config(name, release.encoded(), labels=labels)
+
+        patiently(record)
         self.done.append(f"recorded release {release.number}")
 
     def _clear(self, step: Step, state: State, seconds: float) -> list[str]:
@@ -233,6 +279,25 @@ class Engine:
         ]
 
 
+def patiently(action: Callable[[], None]) -> None:
+    """Do what must not fail for an election of the managers. Raises EngineError as the engine's last word."""
+    errors: list[EngineError] = []
+
+    def done() -> bool:
+        errors.clear()
+        try:
+            action()
+        except EngineError as error:
+            # What is there already will not change by waiting.
+            if error.status == HTTPStatus.CONFLICT:
+                raise
+            errors.append(error)
+        return not errors
+
+    if not holds_within(_ELECTION_SECONDS, done):
+        raise errors[0]
+
+
 def reading(client: APIClient, stack: str) -> Reading:
     """The stack's services and tasks, and the nodes. Raises EngineError."""
     labelled = {"label": f"{NAMESPACE}={stack}"}
@@ -264,10 +329,14 @@ def service_facts(now: Reading, stack: str) -> list[dict[str, Any]]:
                 "mode": next((key for key in view.mode), ""),
                 "replicas_running": len(progress.reached),
                 "replicas_desired": progress.desired,
-                "image": view.service["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""),
+                "image": _image(view.service["Spec"]),
             }
         )
     return sorted(facts, key=lambda fact: fact["name"])
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    return str(spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""))
 
 
 def _random(length: int) -> bytes:

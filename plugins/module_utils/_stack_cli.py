@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import unset_variables
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
 
@@ -29,31 +31,52 @@ except ImportError:
 else:
     HAS_YAML = True
 
-# What the command line itself needs; anything else of our environment would leak into the file by interpolation.
-_OWN_ENVIRONMENT = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+OWN_ENVIRONMENT = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+"""What the command line needs to talk to an engine and to registries. Reading files takes none of it."""
+
 _GO_FLOAT = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?e[-+][0-9]+")
 _NOT_OF_GO = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
 _LOG_SECONDS = "5"
+_TIMED_OUT = 124
 
 
 class DockerCLI:
-    """Docker's command line ``binary``, with the engine at ``host``; ``run`` is ``AnsibleModule.run_command``."""
+    """Docker's command line ``binary``, with the engine at ``host``; ``run`` is ``AnsibleModule.run_command``.
 
-    def __init__(self, run: Callable[..., tuple[int, str, str]], binary: str, host: str) -> None:
+    timeout: seconds that a command may take, whoever it waits for.
+    """
+
+    def __init__(self, run: Callable[..., tuple[int, str, str]], binary: str, host: str, timeout: int) -> None:
         self._command = run
         self._binary = binary
-        self._environment = {name: os.environ[name] for name in _OWN_ENVIRONMENT if name in os.environ}
-        self._host = {"DOCKER_HOST": host}
+        self._environment = {name: os.environ[name] for name in OWN_ENVIRONMENT if name in os.environ}
+        self._environment["DOCKER_HOST"] = host
+        self._bounded = [shutil.which("timeout") or "timeout", "--kill-after", "5", str(timeout)]
+        self._timeout = timeout
 
     def stack_config(self, texts: Sequence[str], variables: Mapping[str, str], directory: str) -> dict[str, Any]:
         """The Compose files merged and normalised, ``variables`` filled in, relative paths seen from ``directory``.
 
-        Raises Refused with the command's own words about the files.
+        Raises Refused with the command's own words about the files, and EngineError.
         """
+        if not HAS_YAML:
+            raise Refused(
+                f"PyYAML is missing for {sys.executable}: install the package python3-yaml on the node (cloud images "
+                "have it), or point ansible_python_interpreter to a Python that has it"
+            )
+        unset = [words for text in texts if _is_yaml(text) for words in unset_variables(_as_written(text), variables)]
+        if unset:
+            raise Refused(
+                f"The Compose file is refused: {'; '.join(unset)}, and the option variables has no such name. Add it "
+                "there, or write $$ where a dollar sign is meant"
+            )
         first, *others = texts
         with _in_memory(others) as paths:
             files = [word for path in ("-", *paths) for word in ("--compose-file", path)]
-            code, output, errors = self._run([self._binary, "stack", "config", *files], variables, first, directory)
+            # Variables of ours would leak into the file.
+            code, output, errors = self._run(["stack", "config", *files], variables, first, directory)
+        if code == _TIMED_OUT:
+            raise EngineError(f"docker stack config failed: {self._reason(code, errors)}.")
         if code:
             if not re.search(r"^  config ", self._help("stack"), re.MULTILINE):
                 raise Refused(
@@ -63,8 +86,8 @@ class DockerCLI:
             raise Refused(f"The Compose file is refused: {_sentence(errors)}{_place(texts)}")
         return _parsed(output)
 
-    def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool) -> list[str]:
-        """Send a file to the engine; returns what the command did and warned about, line by line. Does not wait.
+    def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool, done: list[str]) -> None:
+        """Send a file to the engine, and do not wait. What the command did and warned about is added to ``done``.
 
         Raises EngineError with the command's words; part of the file may have been deployed then.
         """
@@ -75,28 +98,43 @@ class DockerCLI:
             arguments.append("--prune")
         if registry_auth:
             arguments.append("--with-registry-auth")
-        code, output, errors = self._run([self._binary, *arguments, stack], self._host, text)
+        code, output, errors = self._run([*arguments, stack], self._environment, text)
+        done += output.splitlines()
+        done += [line for line in errors.splitlines() if line.startswith("Ignoring unsupported options")]
         if code:
-            done = "; ".join(output.splitlines()) or "nothing"
             # What it ignores comes first, the error last.
-            error = _sentence(errors.rstrip().rpartition("\n")[2])
-            raise EngineError(f"docker stack deploy failed: {error}. Done before that: {done}.")
-        ignored = [line for line in errors.splitlines() if line.startswith("Ignoring unsupported options")]
-        return [*output.splitlines(), *ignored]
+            error = self._reason(code, errors.rstrip().rpartition("\n")[2])
+            raise EngineError(f"docker stack deploy failed: {error}. See applied for what was done before that.")
+
+    def forget_image(self, service: str) -> None:
+        """Let the next deployment set a service's image, which it does not where only the image was changed by hand.
+
+        Replaces no task. Raises EngineError.
+        """
+        arguments = ["service", "update", "--detach", "--quiet", "--label-rm", "com.docker.stack.image", service]
+        code, _output, errors = self._run(arguments, self._environment)
+        if code:
+            reason = self._reason(code, errors)
+            raise EngineError(f"Cannot take the label com.docker.stack.image from {service}: {reason}.")
 
     def task_logs(self, task: str, lines: int) -> list[str]:
         """The last lines a task printed; empty where its node does not give them in time."""
         logs = ["timeout", _LOG_SECONDS, self._binary, "service", "logs", "--raw", "--tail", str(lines), task]
-        code, output, errors = self._run(logs, self._host)
+        with _only(self._environment):
+            code, output, errors = self._command(logs, expand_user_and_vars=False)
         return [] if code else (output + errors).splitlines()[-lines:]
 
+    def _reason(self, code: int, errors: str) -> str:
+        return f"it had not ended after {self._timeout} s (option timeout)" if code == _TIMED_OUT else _sentence(errors)
+
     def _help(self, *command: str) -> str:
-        return self._run([self._binary, *command, "--help"], {})[1]
+        return self._run([*command, "--help"], self._environment)[1]
 
     def _run(
-        self, command: list[str], environment: Mapping[str, str], text: str = "", directory: str = "/"
+        self, arguments: list[str], environment: Mapping[str, str], text: str = "", directory: str = "/"
     ) -> tuple[int, str, str]:
-        with _only({**self._environment, **environment}):
+        command = [*self._bounded, self._binary, *arguments]
+        with _only(environment):
             return self._command(command, data=text, cwd=directory, expand_user_and_vars=False)
 
 
@@ -128,13 +166,13 @@ def _in_memory(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def _place(texts: Sequence[str]) -> str:
     """Which of several files is no YAML, which the command line does not tell."""
-    broken = [number for number, text in enumerate(texts, 1) if HAS_YAML and not _is_yaml(text)]
+    broken = [number for number, text in enumerate(texts, 1) if not _is_yaml(text)]
     return f" (file {broken[0]} of {len(texts)} in compose_files)" if broken and len(texts) > 1 else ""
 
 
 def _is_yaml(text: str) -> bool:
     try:
-        yaml.safe_load(text)
+        _as_written(text)
     except yaml.YAMLError:
         return False
     return True
@@ -145,13 +183,13 @@ def _sentence(stderr: str) -> str:
     return "; ".join(lines).rstrip(".") or "it gave no reason"
 
 
+def _as_written(text: str) -> Any:
+    """A file of a person's as data, every scalar as text. Raises yaml.YAMLError."""
+    return yaml.BaseLoader(text).get_single_data()
+
+
 def _parsed(text: str) -> dict[str, Any]:
     """The command's YAML as data."""
-    if not HAS_YAML:
-        raise Refused(
-            f"PyYAML is missing for {sys.executable}: install the package python3-yaml on the node (cloud images have "
-            "it), or point ansible_python_interpreter to a Python that has it"
-        )
 
     class Loader(yaml.SafeLoader):
         """YAML as Go prints it: without the dates, merges and defaults of YAML 1.1, and with numbers like 1e-05."""

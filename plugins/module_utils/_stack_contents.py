@@ -50,10 +50,12 @@ def name_made(
     Swarm cannot change a secret or a config, so other content needs another name; a generated one is named by its
     generation. requests: the options ``secrets`` and ``configs``. read: gives what is in a file.
     """
-    made = []
+    made: list[Made] = []
     for kind, entries in requests.items():
         for request in entries:
             item = _made(kind.rstrip("s"), stack, hash_key, request, read)
+            if any(item.key == other.key and item.kind == other.kind for other in made):
+                raise Refused(f"{kind}: {item.key} is there twice")
             declared = compose.get(kind, {}).get(item.key)
             if declared is None or not declared.get("external"):
                 raise Refused(
@@ -95,7 +97,9 @@ def name_files(compose: Compose, stack: str, hash_key: str, read: Callable[[str]
 
 
 def _content_name(stack: str, key: str, hash_key: str, content: bytes) -> str:
-    """The hash is keyed: a plain one of a short secret could be guessed from the name."""
+    """The hash is keyed, as a plain one of a short secret could be guessed. A dry run may have no key yet."""
+    if not hash_key:
+        return _legal_name(f"{stack}_{key}_{'.' * 12}")
     digest = hmac.new(bytes.fromhex(hash_key), content, hashlib.sha256).hexdigest()
     return _legal_name(f"{stack}_{key}_{digest[:12]}")
 

@@ -8,16 +8,17 @@ Note that this is private to the collection: other collections must not import i
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import (
+    borrowed_variables,
     clear,
     pin_images,
     start_new_tasks_first,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_cli import OWN_ENVIRONMENT
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import (
     name_files,
     name_made,
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import State
 
 
-def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cli: DockerCLI) -> Desired:
-    """The stack that the module's options ask for, images resolved. Raises Refused."""
+def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cli: DockerCLI, new_key: str) -> Desired:
+    """The stack that the module's options ask for, images resolved. Raises Refused.
+
+    new_key: hexadecimal, to name contents with where the stack has no key yet; empty in a dry run.
+    """
     common = {"stack": state.stack, "prune": params["prune"], "keep_releases": params["keep_releases"]}
     if params["release"]:
         release = chosen(state.releases, params["release"])
@@ -50,7 +54,10 @@ def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cl
         raise Refused("The Compose file declares no services; to remove the stack, set state to absent")
     clear(compose)
     start_new_tasks_first(compose)
-    hash_key = state.hash_key or secrets.token_hex(16)
+    borrowed = borrowed_variables(compose, (*OWN_ENVIRONMENT, "DOCKER_HOST"))
+    if borrowed:
+        raise Refused("; ".join(borrowed))
+    hash_key = state.hash_key or new_key
     requests = {"secrets": params["secrets"], "configs": params["configs"]}
     own_names = self_named(compose, "secrets")
     made = name_made(compose, state.stack, hash_key, requests, _read)

@@ -60,6 +60,9 @@ class Lock:
         self._wait = wait
         self._id = ""
         self._progress = "begins"
+        self._renewed_at = 0.0
+        self._renewals = 0
+        self._renewing = threading.Lock()
         self._ended = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
@@ -91,6 +94,9 @@ class Lock:
     def tell(self, progress: str) -> None:
         """Say how far the work is, for whoever looks at the lock. Raises EngineError where it has been taken over."""
         self._progress = progress
+        # Not heard of for so long, by a pause of this machine or of the engine, it may be somebody else's by now.
+        if monotonic() - self._renewed_at > STALE_AFTER / 2:
+            self._renew_once()
         if self._lost.is_set():
             raise EngineError(
                 f"Another run has taken over the deployment of the stack {self._stack}, as this one was not heard of "
@@ -114,7 +120,7 @@ class Lock:
             if error.status != HTTPStatus.CONFLICT and not watch.holder:
                 raise
             return False
-        self._id = made["ID"]
+        self._id, self._renewed_at = made["ID"], monotonic()
         return True
 
     def _held_by_another(self, watch: _Watch) -> Any:
@@ -146,9 +152,12 @@ class Lock:
                 raise
 
     def _renew(self) -> None:
-        renewals = 0
         while not self._ended.wait(RENEWED_EVERY):
-            renewals += 1
+            self._renew_once()
+
+    def _renew_once(self) -> None:
+        with self._renewing:
+            self._renewals += 1
             try:
                 with engine_errors(f"renew the lock of the stack {self._stack}"):
                     item = self._client.inspect_config(self._id)
@@ -156,13 +165,15 @@ class Lock:
                     answer = self._client.post(
                         f"{self._client.base_url}/v{self._client.api_version}/configs/{self._id}/update",
                         params={"version": item["Version"]["Index"]},
-                        json={**item["Spec"], "Labels": self._labels(renewals)},
+                        json={**item["Spec"], "Labels": self._labels(self._renewals)},
                         timeout=REQUEST_SECONDS,
                     )
                     answer.close()
             except EngineError as error:
                 if error.status == HTTPStatus.NOT_FOUND:
                     self._lost.set()
+            else:
+                self._renewed_at = monotonic()
 
 
 class _Watch:

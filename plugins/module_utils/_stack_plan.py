@@ -21,8 +21,10 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose impor
     networks_of,
     volumes_of,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import is_active, satisfies_all
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_masking import flattened, shown, shown_beside
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     State,
@@ -34,8 +36,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state i
 _KEEPS_TASKS = re.compile(
     r"deploy\.(replicas$|labels\b|update_config\b|rollback_config\b|placement\.(constraints|preferences)$)"
 )
-_SENSITIVE = re.compile(r"pass|secret|token|credential|private|api_?key|auth", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
+_CONSTRAINTS = "deploy.placement.constraints"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Desired:
 
 
 def plan(desired: Desired, state: State) -> list[Step]:
-    """The steps, in the order they are taken: what services need, services, then what nothing needs any more."""
+    """The steps: services that go, what services need, services, then what nothing needs any more."""
     steps = [
+        *_services_that_go(desired, state),
         *_secrets_and_configs(desired, state),
         *_networks(desired, state),
         *_volumes(desired, state),
@@ -181,23 +183,26 @@ def _services(desired: Desired, state: State) -> Iterator[Step]:
         step = _service(name, desired, state)
         if step:
             yield step
-    if desired.prune:
-        for name in sorted(state.services.keys() - desired.compose["services"].keys()):
-            yield Step("remove", "service", name, before={"name": name}, note="not in the Compose file")
+
+
+def _services_that_go(desired: Desired, state: State) -> Iterator[Step]:
+    """First of all, as the command line does it, so that the ports that they publish are free."""
+    for name in sorted(state.services.keys() - desired.compose["services"].keys()) if desired.prune else ():
+        yield Step("remove", "service", name, before={"name": name}, note="not in the Compose file")
 
 
 def _service(name: str, desired: Desired, state: State) -> Step | None:
     wanted = flattened(effective(desired.compose, desired.stack, name))
     actual, release = state.services.get(name), state.release
     if actual is None:
-        missing = release is not None and name in release.specs
+        missing = release is not None and name in release.compose["services"]
         note = f"it was part of release {release.number}" if release and missing else ""
         return Step("create", "service", name, after=shown(wanted), note=note)
-    if release is None or name not in release.specs:
+    if release is None or name not in release.compose["services"]:
         image = actual["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Image", "")
         note = "it runs, and no release of this module tells from what file: deployed again"
         return Step("update", "service", name, before={"image": image}, after=shown(wanted), note=note)
-    return _change(name, wanted, release, desired.stack, actual)
+    return _change(name, wanted, release, actual, state)
 
 
 def _jobs_again(desired: Desired, state: State, planned: set[str]) -> Iterator[Step]:
@@ -207,22 +212,36 @@ def _jobs_again(desired: Desired, state: State, planned: set[str]) -> Iterator[S
             yield Step("run", "job", name, after={"run": "again"}, note="sending the file starts every job of it again")
 
 
-def _change(name: str, wanted: dict[str, Any], release: Release, stack: str, actual: Mapping[str, Any]) -> Step | None:
-    released = flattened(effective(release.compose, stack, name))
+def _change(
+    name: str, wanted: dict[str, Any], release: Release, actual: Mapping[str, Any], state: State
+) -> Step | None:
+    released = flattened(effective(release.compose, state.stack, name))
     fields = sorted(path for path in wanted.keys() | released.keys() if wanted.get(path) != released.get(path))
     drift = drifted(release.specs[name], actual["Spec"])
     if not fields and not drift:
         return None
     before = {path: released[path] for path in fields if path in released}
     after = {path: wanted[path] for path in fields if path in wanted}
-    kept = all(_KEEPS_TASKS.match(path) for path in fields)
-    kept = kept and not any(path.startswith("TaskTemplate") for path in drift)
-    note = "its tasks keep running" if kept else "replaces its tasks"
+    note = _effect(fields, drift, before, after, state)
     if drift:
         note += f"; it is not as release {release.number} left it: {', '.join(drift)}"
         before.update(dict.fromkeys(drift, f"not as release {release.number} left it"))
         after.update(dict.fromkeys(drift, "as the Compose file says"))
-    return Step("update", "service", name, before=_shown_beside(before, after), after=shown(after), note=note)
+    return Step("update", "service", name, before=shown_beside(before, after), after=shown(after), note=note)
+
+
+def _effect(
+    fields: Sequence[str], drift: Sequence[str], before: Mapping[str, Any], after: Mapping[str, Any], state: State
+) -> str:
+    """What becomes of the tasks of a service, in words."""
+    if not all(_KEEPS_TASKS.match(path) for path in fields) or any(path.startswith("TaskTemplate") for path in drift):
+        return "replaces its tasks"
+    if _CONSTRAINTS in fields:
+        old, new = before.get(_CONSTRAINTS, []), after.get(_CONSTRAINTS, [])
+        fitting = [node for node in state.nodes if is_active(node) and satisfies_all(node, old)]
+        if not all(satisfies_all(node, new) for node in fitting):
+            return "its tasks keep running where their node still fits, and are replaced elsewhere"
+    return "its tasks keep running"
 
 
 def drifted(released: Mapping[str, str], spec: Mapping[str, Any]) -> list[str]:
@@ -231,19 +250,27 @@ def drifted(released: Mapping[str, str], spec: Mapping[str, Any]) -> list[str]:
     return sorted(path for path in released.keys() | actual.keys() if released.get(path) != actual.get(path))
 
 
-def drifts(desired: Desired, state: State) -> list[str]:
-    """The services that were changed or removed by hand since the last release, one line each."""
-    release, found = state.release, []
+def drifts(state: State) -> list[str]:
+    """How services are not as the newest release left them, one line for each."""
+    release = state.release
     if release is None:
         return []
-    for name in release.specs:
-        if name not in desired.compose["services"]:
-            continue
+    found = []
+    for name in release.compose["services"]:
         if name not in state.services:
             found.append(f"{name} is gone")
         elif parts := drifted(release.specs[name], state.services[name]["Spec"]):
             found.append(f"{name} differs in {', '.join(parts)}")
     return found
+
+
+def strangers(state: State) -> list[str]:
+    """Services of the stack that the newest release does not have, one line for each."""
+    release = state.release
+    if release is None:
+        return []
+    strange = state.services.keys() - release.compose["services"].keys()
+    return [f"{name} is not in release {release.number}" for name in sorted(strange)]
 
 
 def _removals(desired: Desired, state: State, staying: Sequence[Release]) -> Iterator[Step]:
@@ -265,37 +292,3 @@ def _newest(releases: Sequence[Release], number: int) -> Sequence[Release]:
 
 def _named(kind: str, stack: str, files: Iterable[Compose]) -> set[str]:
     return {full_name(compose, stack, kind, key) for compose in files for key in compose.get(kind, {})}
-
-
-def flattened(value: Any, path: str = "") -> dict[str, Any]:
-    """A tree as one level of dotted paths; lists are values."""
-    if not isinstance(value, Mapping) or (path and not value):
-        return {path: value}
-    fields: dict[str, Any] = {}
-    for key, item in value.items():
-        fields.update(flattened(item, f"{path}.{key}" if path else str(key)))
-    return fields
-
-
-def shown(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields as they may be printed: what looks like a password is not."""
-    return {path: _masked(path, value) for path, value in fields.items()}
-
-
-def _shown_beside(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Like ``shown``, so that a hidden value that changes still differs from the one it changes to."""
-    masked, other = shown(before), shown(after)
-    return {
-        path: f"{value} (before)" if value == other.get(path) and before[path] != after[path] else value
-        for path, value in masked.items()
-    }
-
-
-def _masked(path: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_masked(path, item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if path.startswith("environment.") and _SENSITIVE.search(path) and not value.startswith("/run/secrets/"):
-        return "(hidden)"
-    return _URL_PASSWORD.sub(r"\1:(hidden)@", value)

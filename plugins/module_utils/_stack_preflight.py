@@ -43,6 +43,7 @@ def problems(desired: Desired, state: State) -> list[str]:
     return [
         *_placement(desired, state),
         *_ports(desired, state),
+        *_moved_ports(desired, state),
         *_externals(desired, state),
         *_sizes(desired),
     ]
@@ -114,6 +115,21 @@ def _ports(desired: Desired, state: State) -> Iterator[str]:
         taken += ours
 
 
+def _moved_ports(desired: Desired, state: State) -> Iterator[str]:
+    """Ports of the mesh that go from one service of the stack to another, which the engine takes in any order."""
+    services = desired.compose["services"]
+    for other in sorted(services.keys() & state.services.keys()):
+        kept = {(port.number, port.protocol) for port in _compose_ports(other, services[other])}
+        freed = [port for port in _engine_ports(state.services[other]) if (port.number, port.protocol) not in kept]
+        for name in services:
+            for port in _compose_ports(name, services[name]):
+                if name != other and any(port.clashes(old) and "ingress" in (port.mode, old.mode) for old in freed):
+                    yield (
+                        f"services.{name}.ports: {port.number}/{port.protocol} is still published by {other}, and "
+                        f"which of them is updated first is by chance: deploy once with {other} without it, then this"
+                    )
+
+
 def _compose_ports(name: str, service: Mapping[str, Any]) -> Iterator[_Port]:
     deploy = service.get("deploy", {})
     everywhere = deploy.get("mode") == "global" and not deploy.get("placement", {}).get("constraints")
@@ -150,10 +166,14 @@ def _externals(desired: Desired, state: State) -> Iterator[str]:
 
 
 def _sizes(desired: Desired) -> Iterator[str]:
-    contents = {**desired.contents, **{item.name: item.content or b"" for item in desired.made}}
+    sizes = {name: len(content) for name, content in desired.contents.items()}
+    for item in desired.made:
+        sizes[item.name] = item.length if item.content is None else len(item.content)
     for kind, limit in _SIZE_LIMITS.items():
         for key in desired.compose.get(kind, {}):
-            size = len(contents.get(full_name(desired.compose, desired.stack, kind, key), b""))
+            size = sizes.get(full_name(desired.compose, desired.stack, kind, key), 1)
+            if size < 1:
+                yield f"{kind}.{key} is empty, and Swarm takes none that is: give it a value, or leave it out"
             if size > limit:
                 yield f"{kind}.{key} has {size} bytes and Swarm keeps {limit} at most: put it in a volume or the image"
     size = len(json.dumps(desired.compose, ensure_ascii=False).encode())

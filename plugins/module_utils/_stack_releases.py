@@ -70,6 +70,12 @@ def chosen(releases: Sequence[Release], wanted: str) -> Release:
     if wanted == "previous":
         if len(releases) < 2:
             raise Refused(f"release: there is none before the newest one (kept: {numbers})")
+        newest = releases[-1]
+        if newest.restores:
+            raise Refused(
+                f"release: the newest one, {newest.number}, is a return to {newest.restores} already, and 'previous' "
+                f"would undo it: name the number of the release that is meant (kept: {numbers})"
+            )
         return releases[-2]
     found = next((release for release in releases if str(release.number) == wanted), None)
     if found is None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 NAMESPACE = "com.docker.stack.namespace"
+IMAGE_LABEL = "com.docker.stack.image"
+"""The image that the command line has last set. Where that is wanted, it leaves the service what it has by now."""
+
 STACK_LABEL = "triad.hetzner_swarm.stack"
 RELEASE_LABEL = "triad.hetzner_swarm.release"
 KEY_LABEL = "triad.hetzner_swarm.key"

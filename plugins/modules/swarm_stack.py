@@ -79,11 +79,13 @@ options:
       - Deploy once more what a release has recorded, as the next release. A number, as
         M(triad.hetzner_swarm.swarm_stack_info) lists them, or V(previous) for the one before the newest.
       - After a deployment that failed, the newest release is what ran before; the error message tells its number.
-        V(previous) is refused while the stack is not as its newest release left it, and both numbers are named.
+        V(previous) is refused while the stack is not as its newest release left it, and both numbers are named; and
+        where the newest release is a return itself, which V(previous) would undo.
     type: str
   variables:
     description:
-      - Values for C(${NAME}) in the Compose file. The environment of the manager is not used.
+      - Values for C(${NAME}) in the Compose file. The environment of the manager is not used. A name that is not here,
+        and has no default in the file, is refused; write C($$) where a dollar sign is meant.
       - They end up in the release, so they are no place for secrets.
     type: dict
     default: {}
@@ -110,7 +112,7 @@ options:
         type: dict
         suboptions:
           length:
-            description: Number of characters.
+            description: Number of characters. Another one takes effect with the next generation.
             type: int
             default: 32
           generation:
@@ -160,7 +162,8 @@ options:
     description:
       - What to do about a service that was changed or removed by hand since the last release. V(repair) makes it what
         the Compose file says. V(refuse) changes nothing and names the difference.
-      - A deployment that failed leaves a difference as well, which V(refuse) takes for one by hand.
+      - A deployment that failed leaves a difference as well, which V(refuse) takes for one by hand. With O(release) it
+        is repaired in any case.
     type: str
     choices: [repair, refuse]
     default: repair
@@ -185,7 +188,7 @@ options:
     description:
       - Seconds until the stack has to run, or to be gone. What is missing then is named. Another run for the same stack
         is waited for as long.
-      - How far a run is stands in the manager's journal (C(journalctl --identifier ansible-swarm_stack)), and
+      - How far a run is stands in the manager's journal (C(journalctl --follow --grep 'swarm_stack NAME')), and
         M(triad.hetzner_swarm.swarm_stack_info) tells it on any manager.
     type: int
     default: 300
@@ -305,6 +308,7 @@ failures:
 import getpass
 import os
 import re
+import secrets
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -316,6 +320,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import R
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_apply import (
     Engine,
     NotConvergedError,
+    patiently,
     reading,
     service_facts,
 )
@@ -332,9 +337,15 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan im
     notes,
     plan,
     plan_absent,
+    strangers,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_preflight import problems, unchangeable
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import State, read, volumes_here
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
+    State,
+    lock_name,
+    read,
+    volumes_here,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -342,6 +353,9 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 _REQUEST_SECONDS = 60
+_LONGEST_NAME = 48
+"""The Swarm allows 64 for a config, of which a release takes the rest."""
+
 _STACK_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 
 _GENERATE: dict[str, Any] = {
@@ -401,16 +415,16 @@ _SOURCES = ("compose", "compose_path", "compose_files", "release")
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done. desired: None where the stack shall be gone."""
+    """What is to be done. desired: None where the stack shall be gone. notes: what the steps do not say."""
 
     state: State
     desired: Desired | None
     steps: list[Step]
+    notes: list[str]
 
     def told(self) -> dict[str, Any]:
         """The part of the result that a dry run has, too."""
-        lines = notes(self.desired, self.state) if self.desired else []
-        return {"changed": bool(self.steps), "plan": summary(self.steps) + lines, "diff": diff(self.steps)}
+        return {"changed": bool(self.steps), "plan": summary(self.steps) + self.notes, "diff": diff(self.steps)}
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -418,6 +432,8 @@ def check(params: Mapping[str, Any]) -> None:
     stack = params["name"]
     if not _STACK_NAME.fullmatch(stack):
         raise Refused(f"name: {stack!r} is no name for a stack: use letters, digits, - and _")
+    if len(stack) > _LONGEST_NAME:
+        raise Refused(f"name: {stack} has {len(stack)} characters, and its records in the Swarm allow {_LONGEST_NAME}")
     if params["state"] == "present" and not any(params[source] for source in _SOURCES):
         raise Refused(f"{', '.join(_SOURCES)}: all of them are empty, and one has to say what to deploy")
     given = [option for option in ("variables", "secrets", "configs") if params[option]]
@@ -434,23 +450,29 @@ def check(params: Mapping[str, Any]) -> None:
         )
 
 
-def work_out(params: Mapping[str, Any], client: APIClient, cli: DockerCLI) -> Work:
+def work_out(params: Mapping[str, Any], client: APIClient, cli: DockerCLI, new_key: str) -> Work:
     """Read the Swarm and plan. Raises Refused where the plan cannot be carried out."""
     state = read(client, params["name"])
     if params["state"] == "absent":
-        return Work(state, None, plan_absent(state, volumes_here(client, params["remove_volumes"])))
-    desired = desired_stack(params, state, client, cli)
+        here = volumes_here(client, params["remove_volumes"])
+        elsewhere = sorted(set(params["remove_volumes"]) - set(here))
+        told = [f"note: this engine has no volume {name}; volumes of other nodes stay" for name in elsewhere]
+        return Work(state, None, plan_absent(state, here), told)
+    desired = desired_stack(params, state, client, cli, new_key)
     steps = plan(desired, state)
     found = [*unchangeable(desired, state), *(problems(desired, state) if deploys(steps) else ())]
-    found += drift_refusal(params, desired, state)
+    found += drift_refusal(params, state)
     if found:
         raise Refused(". ".join(found))
-    return Work(state, desired, steps)
+    return Work(state, desired, steps, notes(desired, state))
 
 
-def drift_refusal(params: Mapping[str, Any], desired: Desired, state: State) -> Iterator[str]:
+def drift_refusal(params: Mapping[str, Any], state: State) -> Iterator[str]:
     """Why what differs from the newest release stands in the way, where it does."""
-    drift = drifts(desired, state)
+    drift = drifts(state)
+    # Without prune they stay, and stand in nobody's way.
+    if params["prune"] or params["release"] == "previous":
+        drift += strangers(state)
     if not drift or state.release is None:
         return
     difference = f"The stack is not as release {state.release.number} left it: {'; '.join(drift)}"
@@ -473,11 +495,13 @@ def converge(module: AnsibleModule, client: APIClient, cli: DockerCLI, result: d
     check(params)
     stack = params["name"]
     by = params["deployed_by"] or f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
-    work = work_out(params, client, cli)
-    if work.steps and not module.check_mode:
+    key = "" if module.check_mode else secrets.token_hex(16)
+    work = work_out(params, client, cli, key)
+    # A run that died before its last step has left nothing to do but its lock.
+    if (work.steps or lock_name(stack) in work.state.configs) and not module.check_mode:
         with Lock(lambda: asked(params, LOCK_REQUEST_SECONDS), stack, by, params["timeout"]) as lock:
             # What was read before the lock was held may be what another run has changed since.
-            work = work_out(params, client, cli)
+            work = work_out(params, client, cli, key)
             result.update(work.told())
             engine = Engine(client, cli, params["timeout"], by, told_to(module, lock), result["applied"])
             apply(module, engine, work)
@@ -485,7 +509,8 @@ def converge(module: AnsibleModule, client: APIClient, cli: DockerCLI, result: d
     if work.desired:
         number = work.state.release.number if work.state.release else 0
         recorded = deploys(work.steps) and not module.check_mode
-        result.update(release=number + recorded or None, services=service_facts(reading(client, stack), stack))
+        result["release"] = number + recorded or None
+        patiently(lambda: result.update(services=service_facts(reading(client, stack), stack)))
 
 
 def asked(params: Mapping[str, Any], seconds: int) -> APIClient:
@@ -508,14 +533,21 @@ def told_to(module: AnsibleModule, lock: Lock) -> Callable[[str], None]:
     def tell(progress: str) -> None:
         if told != [progress]:
             told[:] = [progress]
-            module.log(f"{module.params['name']}: {progress}")
+            module.log(f"swarm_stack {module.params['name']}: {progress}")
         lock.tell(progress)
 
     return tell
 
 
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
+    """One that does not log what it was called with: files and values of secrets would be in the journal."""
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
         mutually_exclusive=[_SOURCES],
@@ -524,7 +556,8 @@ def main() -> None:
     result: dict[str, Any] = {"changed": False, "plan": [], "diff": [], "applied": []}
     try:
         client = asked(module.params, _REQUEST_SECONDS)
-        cli = DockerCLI(module.run_command, module.get_bin_path("docker", required=True), module.params["docker_host"])
+        binary = module.get_bin_path("docker", required=True)
+        cli = DockerCLI(module.run_command, binary, module.params["docker_host"], module.params["timeout"])
         converge(module, client, cli, result)
     except NotConvergedError as error:
         module.fail_json(str(error), **{**result, "changed": bool(result["applied"]), "failures": error.failures})

@@ -251,7 +251,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._nodes import 
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import hostname
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_apply import service_facts
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_lock import deployment
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired, drifted, drifts
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import drifted, drifts, strangers
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     LOCK_LABEL,
     NAMESPACE,
@@ -263,7 +263,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state i
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_tasks import ENDED, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ansible.module_utils.basic import AnsibleModule
 
@@ -292,7 +292,7 @@ def report(state: State, now: Reading) -> dict[str, Any]:
         "release": state.release.number if state.release else None,
         "releases": [release_fact(release, state.stack) for release in reversed(state.releases)],
         "services": [{**fact, "drift": parts.get(fact["name"], [])} for fact in service_facts(now, state.stack)],
-        "drift": list(drift_lines(state)),
+        "drift": [*drifts(state), *strangers(state)],
         "tasks": [
             task_fact(task, view, state.stack)
             for view in sorted(views, key=lambda view: view.name)
@@ -326,16 +326,6 @@ def drift_by_service(state: State) -> dict[str, list[str]]:
         return {}
     there = [name for name in release.compose["services"] if name in state.services]
     return {name: drifted(release.specs[name], state.services[name]["Spec"]) for name in there}
-
-
-def drift_lines(state: State) -> Iterator[str]:
-    """The same for people, with the services that only one of the two has."""
-    release = state.release
-    if release is None:
-        return
-    yield from drifts(Desired(state.stack, release.compose, release.images, hash_key=""), state)
-    for name in sorted(state.services.keys() - release.specs.keys()):
-        yield f"{name} is not in release {release.number}"
 
 
 def task_fact(task: Mapping[str, Any], view: View, stack: str) -> dict[str, Any]:

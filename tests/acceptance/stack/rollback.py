@@ -36,7 +36,8 @@ def judge(stage: Stage) -> Finding:
     refused = stage.play("rollback.yml")
     repaired = stage.play("rollback.yml", {"release": 3})
     after = votes.totals(address)
-    lines = "\n".join(map(str, told.reports.get("Tell it", [""])[0]))
+    reports = [said for task, said in told.reports.items() if task.endswith("Tell it")]
+    lines = "\n".join(str(line) for said in reports for line in said[0])
     said = "; ".join(map(str, refused.failures))
     problems = unmet(
         {

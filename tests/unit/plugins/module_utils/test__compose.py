@@ -216,8 +216,58 @@ def test_what_normalising_leaves_behind_and_loses_is_mended() -> None:
                 "ulimits": {"core": {}, "memlock": {"hard": 5}, "nofile": 9},
             }
         },
-        **{"x-more": 1},
+        **{"x-more": 1, "version": "3.3"},
     )
     _compose.clear(file)
     limits = {"core": {"soft": 0, "hard": 0}, "memlock": {"soft": 0, "hard": 5}, "nofile": 9}
     assert file == compose({"a": {"ulimits": limits}})
+
+
+@pytest.mark.parametrize(
+    ("environment", "borrowed"),
+    [
+        (None, []),
+        ({}, []),
+        ({"HOME": "/home/web", "PATH": "/bin", "EMPTY": None}, []),
+        ({"HOME": None}, ["HOME"]),
+        ({"DOCKER_HOST": "", "PATH": None}, ["PATH", "DOCKER_HOST"]),
+    ],
+)
+def test_variables_that_deploying_would_take_from_the_manager(
+    environment: dict[str, str | None] | None, borrowed: list[str]
+) -> None:
+    file = compose({"a": {"environment": environment}, "b": None})
+    found = _compose.borrowed_variables(file, ("PATH", "HOME", "DOCKER_HOST"))
+    assert found == [
+        f"services.a.environment.{name} has no value, and deploying would give it that of the manager: give it one, or "
+        "leave it out"
+        for name in borrowed
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("web:$TAG", ["TAG"]),
+        ("web:${TAG}", ["TAG"]),
+        ("${TAG}-$TAG", ["TAG", "TAG"]),
+        ("$_a1/${B_2}", ["_a1", "B_2"]),
+        ("$é", []),
+        ("$SET and ${SET}", []),
+        ("${A:-b}${A-b}${A:?why}${A?why}", []),
+        ("$$TAG, $${TAG}", []),
+        ("$$$TAG", ["TAG"]),
+        ("5$, $5, $ and ${", []),
+    ],
+)
+def test_variables_without_a_value_are_found(text: str, names: list[str]) -> None:
+    file = {"services": {"a": {"environment": [text]}}}
+    assert list(_compose.unset_variables(file, {"SET"})) == [f"services.a.environment has ${name}" for name in names]
+
+
+def test_variables_are_looked_for_where_the_command_line_fills_them_in() -> None:
+    sections = ("services", "networks", "volumes", "secrets", "configs")
+    file: dict[str, Any] = {section: {"a": {"x-b": "$A", "$A": 1, "on": True}} for section in sections}
+    file.update({"version": "$A", "name": "$A", "x-c": {"services": "$A"}})
+    assert list(_compose.unset_variables(file, ())) == [f"{section}.a.x-b has $A" for section in sections]
+    assert list(_compose.unset_variables(None, ())) == []

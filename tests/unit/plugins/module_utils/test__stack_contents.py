@@ -87,6 +87,21 @@ def test_a_name_that_swarm_cannot_take_is_refused(source: dict[str, Any]) -> Non
         made_of("secrets", {"name": "s" * 60, **source})
 
 
+@pytest.mark.parametrize("kind", ["secrets", "configs"])
+def test_a_key_that_is_given_twice_is_refused(kind: str) -> None:
+    generate = {"name": "s", "generate": {"length": 8, "generation": 1}}
+    with pytest.raises(Refused, match=rf"^{kind}: s is there twice$"):
+        made_of(kind, {"name": "s", "file": "/password"}, {"name": "other", "file": "/password"}, generate)
+
+
+def test_without_a_key_names_do_not_tell_the_content() -> None:
+    generate = {"name": "g", "generate": {"length": 8, "generation": 2}}
+    made = made_of("secrets", {"name": "s", "value": "hunter2"}, generate, key="")
+    assert [item.name for item in made] == ["app_s_............", "app_g_v2"]
+    file = compose({"a": None}, secrets={"f": {"file": "/password"}, "n": {"file": "/other", "name": "kept"}})
+    assert name_files(file, "app", "", FILES.__getitem__) == {"app_f_............": b"hunter2", "kept": b"hunter3"}
+
+
 def test_files_are_named_by_content_but_for_a_name_of_their_own() -> None:
     file = compose(
         {"a": None},

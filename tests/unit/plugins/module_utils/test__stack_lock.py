@@ -65,7 +65,7 @@ def want(swarm: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Want:
     def still(target: Callable[[], None], daemon: bool) -> Any:
         return SimpleNamespace(start=lambda: None, join=lambda: None)
 
-    monkeypatch.setattr(_stack_lock, "threading", SimpleNamespace(Event=Rounds, Thread=still))
+    monkeypatch.setattr(_stack_lock, "threading", SimpleNamespace(Event=Rounds, Lock=threading.Lock, Thread=still))
     return lambda holder, wait=30.0: Lock(lambda: swarm, "app", holder, wait)
 
 
@@ -174,6 +174,29 @@ def test_a_renewal_that_fails_is_no_loss(want: Want, swarm: FakeSwarm, monkeypat
         assert deployment(swarm.stores["config"]["app.lock"])["progress"] == "app_web 0/1"
         # What cannot be given back is taken over.
         monkeypatch.setattr(swarm, "remove_config", no_leader)
+
+
+def test_telling_after_a_long_silence_renews_the_lock_at_once(want: Want, swarm: FakeSwarm, clock: Clock) -> None:
+    with want("ann@m1") as lock:
+        held = swarm.stores["config"]["app.lock"]
+        clock.now += STALE_AFTER / 2
+        lock.tell("app_web 0/3")
+        assert deployment(held)["progress"] == "begins"
+        clock.now += 1
+        lock.tell("app_web 1/3")
+        assert deployment(held)["progress"] == "app_web 1/3"
+        clock.now += STALE_AFTER / 2
+        lock.tell("app_web 2/3")
+        assert deployment(held)["progress"] == "app_web 1/3"
+
+
+def test_telling_after_a_long_silence_ends_a_run_whose_lock_is_gone(want: Want, swarm: FakeSwarm, clock: Clock) -> None:
+    with want("ann@m1") as lock:
+        swarm.remove_config(swarm.stores["config"]["app.lock"]["ID"])
+        lock.tell("nobody has looked yet")
+        clock.now += STALE_AFTER / 2 + 1
+        with pytest.raises(EngineError, match="Another run has taken over the deployment of the stack app"):
+            lock.tell("sends the Compose file")
 
 
 def test_a_manager_that_makes_no_lock_is_no_holder(

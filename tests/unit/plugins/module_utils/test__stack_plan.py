@@ -18,6 +18,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan im
     notes,
     plan,
     plan_absent,
+    strangers,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     KEY_LABEL,
@@ -31,6 +32,7 @@ from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.sta
     STACK,
     compose,
     desired,
+    node,
     owned,
     released,
     service,
@@ -38,12 +40,21 @@ from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.module_utils.sta
 )
 
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+NODES = (
+    node("m1", role="manager"),
+    node("w1", {"zone": "a"}),
+    node("w2", {"zone": "a"}),
+    node("w3", {"zone": "b"}, availability="drain"),
+)
 
 
 def actual(case: dict[str, Any]) -> State:
     releases = (released(compose(**case["released"])),) if "released" in case else ()
+    for release in releases:
+        for name in case.get("recorded", []):
+            del release.compose["services"][name]
     kinds = {kind: owned(case.get(kind, [])) for kind in ("networks", "secrets", "configs")}
-    found = state(case.get("running", []), releases, **kinds)
+    found = state(case.get("running", []), releases, nodes=NODES, **kinds)
     for name, spec in case.get("drift", {}).items():
         found.services[name].update(service(f"{STACK}_{name}", **spec))  # type: ignore[attr-defined]
     return found
@@ -56,7 +67,7 @@ def test_plan(case: dict[str, Any]) -> None:
     steps = plan(wanted, found)
     assert summary(steps) == case["plan"]
     assert notes(wanted, found) == case.get("notes", [])
-    assert drifts(wanted, found) == case.get("drifts", [])
+    assert drifts(found) + strangers(found) == case.get("drifts", [])
     assert deploys(steps) is case.get("deploys", bool(case["plan"]))
     shown = {entry["before_header"].partition(" ")[2]: [entry["before"], entry["after"]] for entry in diff(steps)}
     for name, fields in case.get("diff", {}).items():

@@ -33,13 +33,16 @@ NODES = (
 
 def actual(case: dict[str, Any]) -> State:
     local = {name: {"Id": name, "Name": name, "Scope": "local"} for name in case.get("local", [])}
-    return state(
+    found = state(
         case.get("running", []),
         (released(compose(**case["released"])),) if "released" in case else (),
         others=tuple(service(f"other{index}", None, **spec) for index, spec in enumerate(case.get("others", []))),
         networks={**owned(case.get("networks", [])), **local},
         nodes=NODES,
     )
+    for name, spec in case.get("specs", {}).items():
+        found.services[name]["Spec"].update(spec)
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
@@ -69,6 +72,32 @@ def test_configs_have_a_largest_size(size: int, problem: bool) -> None:
     file = compose({"a": None}, configs={"c": {"file": "/c", "name": "app_c_1"}})
     found = problems(desired(file, contents={"app_c_1": "x" * size}), State("app", nodes=NODES))
     assert [line.split(" ")[0] for line in found] == (["configs.c"] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"content": b""}, "is empty, and Swarm takes none that is: give it a value, or leave it out"),
+        ({"length": 0}, "is empty, and Swarm takes none that is: give it a value, or leave it out"),
+        ({"content": b"x"}, None),
+        ({"length": 1}, None),
+        (
+            {"length": 500 * 1024 + 1},
+            "has 512001 bytes and Swarm keeps 512000 at most: put it in a volume or the image",
+        ),
+    ],
+)
+def test_secrets_hold_something_and_not_too_much(made: dict[str, Any], words: str | None) -> None:
+    file = compose({"a": None}, secrets={"s": {"external": True, "name": "app_s_1"}})
+    wanted = desired(file, made=[{"kind": "secret", "key": "s", "name": "app_s_1", **made}])
+    assert problems(wanted, State("app", nodes=NODES)) == ([f"secrets.s {words}"] if words else [])
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configs"])
+def test_an_empty_file_is_refused(kind: str) -> None:
+    file = compose({"a": None}, **{kind: {"c": {"file": "/c", "name": "app_c_1"}}})
+    (found,) = problems(desired(file, contents={"app_c_1": ""}), State("app", nodes=NODES))
+    assert found.startswith(f"{kind}.c is empty")
 
 
 def test_a_release_must_fit_into_the_swarm() -> None:

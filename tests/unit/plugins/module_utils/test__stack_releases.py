@@ -48,6 +48,15 @@ def test_a_release_that_is_not_kept_is_refused_with_those_that_are(numbers: list
         chosen(kept(numbers), wanted)
 
 
+def test_what_is_before_a_return_is_ambiguous() -> None:
+    releases = [*kept([3, 4]), replace(released(compose({"a": None}), 5), restores=3)]
+    words = r"^release: the newest one, 5, is a return to 3 already, .* name the number .* \(kept: 3, 4, 5\)$"
+    with pytest.raises(Refused, match=words):
+        chosen(releases, "previous")
+    assert [chosen(releases, wanted).number for wanted in ("4", "5")] == [4, 5]
+    assert chosen([*releases, *kept([6])], "previous").number == 5
+
+
 def test_a_record_is_read_as_it_was_written() -> None:
     file = compose({"a": {"environment": {"PRICE": "5 €"}}})
     release = replace(released(file, 3), images={"web:1": "web:1@sha256:aa"}, deployed_by="ann@m1", restores=1)

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import NAMESPACE
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import IMAGE_LABEL, NAMESPACE
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import refusal
 
 
@@ -39,6 +40,7 @@ class FakeSwarm:
 
     digests: what the registry answers, by reference. busy: how often removing a network is refused.
     stores: the objects, by kind and name. The ID of a secret or config is its own, that of anything else its name.
+    keeps_images: services keep the images they have, however they are deployed.
     """
 
     base_url = "http+docker://localhost"
@@ -49,6 +51,7 @@ class FakeSwarm:
         self.ends: dict[str, str] = {}
         self.digests: dict[str, str] = {}
         self.busy = 0
+        self.keeps_images = False
         self.stores: dict[str, dict[str, dict[str, Any]]] = {
             kind: {} for kind in ("service", "network", "secret", "config", "volume")
         }
@@ -146,6 +149,7 @@ class FakeSwarm:
         del self.stores[kind][name]
 
     def deploy(self, stack: str, file: dict[str, Any], prune: bool) -> None:
+        """What ``docker stack deploy`` does."""
         labels = {NAMESPACE: stack}
         for key in file.get("networks", {}):
             name = f"{stack}_{key}"
@@ -169,17 +173,31 @@ class FakeSwarm:
     def _run(
         self, name: str, service: dict[str, Any], labels: dict[str, str], names: dict[str, dict[str, str]]
     ) -> None:
+        image = service["image"]
+        before = self.stores["service"].get(name, {}).get("Spec")
+        if before and (before["Labels"].get(IMAGE_LABEL) == image or self.keeps_images):
+            image = before["TaskTemplate"]["ContainerSpec"]["Image"]
         container = {
-            "Image": service["image"],
+            "Image": image,
             "Env": service.get("environment"),
             "Secrets": [names["secret"][item["source"]] for item in service.get("secrets", [])],
             "Configs": [names["config"][item["source"]] for item in service.get("configs", [])],
         }
-        spec = {"Name": name, "Labels": labels, "TaskTemplate": {"ContainerSpec": container}}
+        labels = {**labels, IMAGE_LABEL: service["image"]}
+        ports = [
+            {"PublishedPort": port["published"], "PublishMode": port.get("mode", "ingress")}
+            for port in service.get("ports", [])
+        ]
+        spec = {
+            "Name": name,
+            "Labels": labels,
+            "TaskTemplate": {"ContainerSpec": container},
+            "EndpointSpec": {"Ports": ports},
+        }
         mode = {"Mode": {"Replicated": {"Replicas": 1}}}
         self.stores["service"][name] = {"ID": name, "Spec": {**spec, **mode}}
         self.made_tasks = [task for task in self.made_tasks if task["ServiceID"] != name]
-        end = self.ends.get(service["image"], "running")
+        end = self.ends.get(image, "running")
         for number in range(1 if end == "running" else 3):
             self.made_tasks.append(
                 {
@@ -189,19 +207,25 @@ class FakeSwarm:
                     "Slot": 1,
                     "NodeID": "m1",
                     "Spec": {"ContainerSpec": container},
-                    "Status": {"State": end, "Err": "" if end == "running" else f"No such image: {service['image']}"},
+                    "Status": {"State": end, "Err": "" if end == "running" else f"No such image: {image}"},
                     "DesiredState": "running",
                 }
             )
 
 
 class FakeCLI:
-    """The command line on a manager of ``swarm``. variables, directory: those of the last ``stack_config``."""
+    """The command line on a manager of ``swarm``.
+
+    variables, directory: those of the last ``stack_config``. logs: the last lines of every task. breaks: deploying ends
+    half-way with these words.
+    """
 
     def __init__(self, swarm: FakeSwarm) -> None:
         self.swarm = swarm
         self.variables: dict[str, str] = {}
         self.directory = ""
+        self.logs: list[str] = []
+        self.breaks = ""
 
     def stack_config(self, texts: list[str], variables: dict[str, str], directory: str) -> dict[str, Any]:
         self.variables, self.directory = variables, directory
@@ -210,13 +234,19 @@ class FakeCLI:
             merge(file, yaml.safe_load(text))
         return file
 
-    def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool) -> list[str]:
+    def stack_deploy(self, stack: str, text: str, prune: bool, registry_auth: bool, done: list[str]) -> None:
         self.swarm.calls.append(f"deploy {stack}" + (" prune" if prune else "") + (" auth" if registry_auth else ""))
+        done.append(f"Updating service {stack}")
+        if self.breaks:
+            raise EngineError(self.breaks)
         self.swarm.deploy(stack, json.loads(text.replace("$$", "$")), prune)
-        return [f"Updating service {stack}"]
+
+    def forget_image(self, service: str) -> None:
+        self.swarm.calls.append(f"forget the image of {service}")
+        del self.swarm.stores["service"][service]["Spec"]["Labels"][IMAGE_LABEL]
 
     def task_logs(self, task: str, lines: int) -> list[str]:
-        return [f"last words of {task}"][:lines]
+        return [*self.logs, f"last words of {task}"][:lines]
 
 
 def merge(file: dict[str, Any], other: dict[str, Any]) -> None:

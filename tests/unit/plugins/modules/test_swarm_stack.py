@@ -9,6 +9,7 @@ import base64
 import functools
 import getpass
 import json
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _conver
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import LOCK_LABEL, STACK_LABEL
 from ansible_collections.triad.hetzner_swarm.plugins.modules import swarm_stack
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_engines import refusal
 from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_swarm import Clock, FakeCLI, FakeSwarm
 
 Deploy = Callable[..., dict[str, Any]]
@@ -36,6 +38,13 @@ services:
 networks: {front: null}
 secrets: {db_password: {external: true, name: db_password}}
 """
+TWO = """
+services:
+  web: {image: "web:1", networks: {front: null}}
+  worker: {image: "worker:1", networks: {front: null}}
+networks: {front: null}
+"""
+ONE = TWO.replace('  worker: {image: "worker:1", networks: {front: null}}\n', "")
 VOLUME = """
 services:
   web: {image: "web:1", networks: {front: null}, volumes: [{type: volume, source: data, target: /data}]}
@@ -66,12 +75,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def journal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a run tells of its progress on the way."""
+    """All that a run logs."""
     lines: list[str] = []
 
-    def log(_module: Any, line: str, **_options: Any) -> None:
-        if line.startswith("app: "):
-            lines.append(line)
+    def log(_module: Any, line: str, **options: Any) -> None:
+        lines.append(line + (f" {options}" if options else ""))
 
     monkeypatch.setattr(basic.AnsibleModule, "log", log)
     return lines
@@ -111,6 +119,12 @@ def content(swarm: FakeSwarm, kind: str, name: str) -> bytes:
 def spec(swarm: FakeSwarm) -> str:
     """Of the service web."""
     return json.dumps(swarm.stores["service"]["app_web"]["Spec"], sort_keys=True)
+
+
+def container(swarm: FakeSwarm) -> dict[str, Any]:
+    """The part of the spec of the service web."""
+    part: dict[str, Any] = swarm.stores["service"]["app_web"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    return part
 
 
 def lock(swarm: FakeSwarm, holder: str) -> None:
@@ -183,6 +197,56 @@ def test_drift_is_repaired(deploy: Deploy, swarm: FakeSwarm) -> None:
     assert deploy()["changed"] is False
 
 
+def test_an_image_changed_by_hand_is_that_of_the_file_again(deploy: Deploy, swarm: FakeSwarm) -> None:
+    deploy()
+    container(swarm)["Image"] = "evil:1"
+    swarm.calls.clear()
+    result = deploy()
+    assert "TaskTemplate.ContainerSpec.Image" in result["plan"][0]
+    assert swarm.calls[1:3] == ["forget the image of app_web", "deploy app prune"]
+    assert result["applied"] == [
+        "took the label com.docker.stack.image from app_web",
+        "Updating service app",
+        "recorded release 2",
+    ]
+    assert (result["services"][0]["image"], result["release"]) == ("web:1", 2)
+    assert deploy()["changed"] is False
+
+
+def test_what_the_command_line_sets_by_itself_needs_nothing_forgotten(deploy: Deploy, swarm: FakeSwarm) -> None:
+    deploy(compose=TWO)
+    container(swarm)["Image"] = "evil:1"
+    deploy(compose=TWO.replace("web:1", "web:2"))
+    assert container(swarm)["Image"] == "web:2"
+    deploy(compose=ONE)
+    assert not any(call.startswith("forget") for call in swarm.calls)
+
+
+def test_an_engine_that_keeps_another_image_is_told_and_nothing_recorded(deploy: Deploy, swarm: FakeSwarm) -> None:
+    deploy()
+    swarm.keeps_images = True
+    result = deploy(compose=FILE.replace("web:1", "web:2"))
+    assert result["msg"] == ("The engine has not taken the images of the Compose file: web has web:1. Run this again.")
+    assert (result["failed"], result["changed"], result["applied"]) == (True, True, ["Updating service app"])
+    assert list(swarm.stores["config"]) == ["app.release.1"]
+
+
+def test_what_is_changed_by_hand_while_a_stack_converges_is_drift(
+    deploy: Deploy, swarm: FakeSwarm, clock: Clock
+) -> None:
+    def label() -> None:
+        swarm.stores["service"]["app_web"]["Spec"]["Labels"]["by"] = "hand"
+
+    clock.meanwhile = label
+    assert deploy()["release"] == 1
+    clock.meanwhile = lambda: None
+    assert deploy(check=True)["plan"] == [
+        "update service web (its tasks keep running; it is not as release 1 left it: Labels.by)"
+    ]
+    assert deploy()["release"] == 2
+    assert deploy()["changed"] is False
+
+
 def test_drift_is_refused_where_that_is_asked_for(deploy: Deploy, swarm: FakeSwarm) -> None:
     edited = FILE.replace("5$", "6$")
     assert deploy(on_drift="refuse")["release"] == 1
@@ -194,6 +258,45 @@ def test_drift_is_refused_where_that_is_asked_for(deploy: Deploy, swarm: FakeSwa
     assert (result["failed"], result["changed"], swarm.calls) == (True, False, [])
     del swarm.stores["service"]["app_web"]
     assert "web is gone" in deploy(on_drift="refuse")["msg"]
+
+
+def test_without_prune_a_service_may_leave_the_file_and_come_back(deploy: Deploy, swarm: FakeSwarm) -> None:
+    assert deploy(compose=TWO, prune=False)["release"] == 1
+    left = deploy(compose=ONE.replace("web:1", "web:2"), prune=False)
+    assert left["plan"][-1] == "note: service worker is not in the Compose file and stays, because prune is off"
+    assert [set(record(swarm, number)["specs"]) for number in (1, 2)] == [{"web", "worker"}, {"web"}]
+    assert deploy(compose=TWO, prune=False)["plan"] == [
+        "update service web (replaces its tasks)",
+        "update service worker (it runs, and no release of this module tells from what file: deployed again)",
+    ]
+    assert deploy(compose=TWO, prune=False)["changed"] is False
+    assert deploy(compose=ONE)["plan"] == ["remove service worker (not in the Compose file)"]
+    assert list(swarm.stores["service"]) == ["app_web"]
+
+
+def test_a_service_that_stays_for_want_of_prune_is_no_drift_to_refuse(deploy: Deploy, swarm: FakeSwarm) -> None:
+    strict: dict[str, Any] = {"prune": False, "on_drift": "refuse"}
+    left = ONE.replace("web:1", "web:2")
+    for file in (TWO, left):
+        deploy(compose=file, **strict)
+    again = deploy(compose=left, **strict)
+    assert (again.get("failed"), again["changed"], again["release"]) == (None, False, 2)
+    scale_by_hand(swarm, 7)
+    refused = "not as release 2 left it: web differs in Mode.Replicated.Replicas. Take over"
+    assert refused in deploy(compose=left, **strict)["msg"]
+    assert "Replicas; worker is not in release 2. Take" in deploy(compose=left, on_drift="refuse")["msg"]
+    assert "worker is not in release 2. So a deployment" in deploy(release="previous", prune=False)["msg"]
+
+
+def test_a_port_of_the_mesh_moves_in_two_deployments(deploy: Deploy, swarm: FakeSwarm) -> None:
+    port = "ports: [{target: 80, published: 80}], networks"
+    on_web = TWO.replace("networks: {front", f"{port}: {{front", 1)
+    on_worker = TWO.replace('"worker:1", networks', f'"worker:1", {port}')
+    deploy(compose=on_web)
+    swarm.calls.clear()
+    assert "deploy once with web without it, then this" in deploy(compose=on_worker)["msg"]
+    assert swarm.calls == []
+    assert [deploy(compose=file)["release"] for file in (TWO, on_worker)] == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +377,7 @@ configs: {{motd: {{file: {path}}}}}
     path.unlink()
     assert deploy(release="previous")["release"] == 3
     assert spec(swarm) == before
-    (name,) = swarm.stores["service"]["app_web"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Configs"]
+    (name,) = container(swarm)["Configs"]
     assert content(swarm, "config", name) == b"one"
 
 
@@ -288,6 +391,41 @@ def test_previous_is_refused_while_it_may_mean_two_releases(deploy: Deploy, swar
     assert "set release to 3 for what the last success left, or to 2 for the one before" in result["msg"]
     assert swarm.calls == []
     assert deploy(release="3", on_drift="refuse")["release"] == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "failing"),
+    [
+        # It adds a service that no release has.
+        ([ONE, ONE.replace("web:1", "web:2")], TWO.replace("web:1", "web:2").replace("worker:1", "bad:1")),
+        # It changes a service that the release to go back to has not.
+        ([ONE, TWO], TWO.replace("worker:1", "bad:1")),
+    ],
+)
+def test_previous_is_refused_whichever_service_a_failed_deployment_touched(
+    deploy: Deploy, swarm: FakeSwarm, files: list[str], failing: str
+) -> None:
+    for file in files:
+        deploy(compose=file)
+    swarm.ends["bad:1"] = "rejected"
+    assert deploy(compose=failing)["failed"] is True
+    swarm.calls.clear()
+    result = deploy(release="previous")
+    assert "set release to 2 for what the last success left, or to 1 for the one before" in result["msg"]
+    assert swarm.calls == []
+    assert deploy(release="2", on_drift="refuse")["release"] == 3
+    assert deploy(release="2")["changed"] is False
+
+
+def test_previous_is_refused_after_a_return(deploy: Deploy, swarm: FakeSwarm) -> None:
+    for price in "12":
+        deploy(compose=FILE.replace("5$", price))
+    assert deploy(release="previous")["release"] == 3
+    swarm.calls.clear()
+    result = deploy(release="previous")
+    assert "the newest one, 3, is a return to 1 already" in result["msg"]
+    assert (result["failed"], swarm.calls) == (True, [])
+    assert deploy(release="2")["release"] == 4
 
 
 def test_a_release_that_is_not_kept_is_refused(deploy: Deploy, swarm: FakeSwarm) -> None:
@@ -323,6 +461,20 @@ def test_given_secrets_keep_their_names_through_a_failure(deploy: Deploy, swarm:
     assert [call for call in swarm.calls if call == "create config app.key"] == ["create config app.key"]
 
 
+def test_a_dry_run_without_a_key_names_contents_as_no_other_does(deploy: Deploy, swarm: FakeSwarm) -> None:
+    options: dict[str, Any] = {"compose": SECRET, "secrets": [{"name": "db_password", "value": "hunter2"}]}
+    dry = deploy(check=True, **options)
+    assert dry["plan"][0] == "create secret app_db_password_............ (named by its content)"
+    assert deploy(check=True, **options)["plan"] == dry["plan"]
+    assert (dry["changed"], swarm.calls) == (True, [])
+    real = deploy(**options)
+    (name,) = swarm.stores["secret"]
+    assert re.fullmatch(r"app_db_password_[0-9a-f]{12}", name)
+    assert json.dumps(real["diff"]).replace(name, dry["diff"][0]["after"]["name"]) == json.dumps(dry["diff"])
+    assert [line.replace(name, dry["diff"][0]["after"]["name"]) for line in real["plan"]] == dry["plan"]
+    assert deploy(check=True, **options)["changed"] is False
+
+
 def test_secrets_and_configs_are_made_from_files_and_configs_by_chance(
     deploy: Deploy, swarm: FakeSwarm, tmp_path: Path
 ) -> None:
@@ -344,10 +496,10 @@ configs: {c: {external: true}, salt: {external: true}}
         "configs": [{"name": "c", "content": "text"}, {"name": "salt", "generate": {"length": 9}}],
     }
     deploy(**options)
-    container = swarm.stores["service"]["app_web"]["Spec"]["TaskTemplate"]["ContainerSpec"]
-    assert content(swarm, "secret", container["Secrets"][0]) == b"hunter2"
-    assert content(swarm, "config", container["Configs"][0]) == b"text"
-    assert (container["Configs"][1], len(content(swarm, "config", "app_salt_v1"))) == ("app_salt_v1", 9)
+    used = container(swarm)
+    assert content(swarm, "secret", used["Secrets"][0]) == b"hunter2"
+    assert content(swarm, "config", used["Configs"][0]) == b"text"
+    assert (used["Configs"][1], len(content(swarm, "config", "app_salt_v1"))) == ("app_salt_v1", 9)
     assert deploy(**options)["changed"] is False
     (tmp_path / "password").write_bytes(b"hunter3")
     assert deploy(**options)["plan"][-1] == "update service web (replaces its tasks)"
@@ -377,6 +529,75 @@ def test_failure_says_what_was_done_and_why(deploy: Deploy, swarm: FakeSwarm) ->
     assert result["failures"][0]["logs"] == ["last words of app_web-2-2"]
     assert result["plan"] == ["create network app_front", "create service web"]
     assert swarm.stores["config"] == {}
+
+
+def test_a_command_that_fails_half_way_leaves_told_what_it_did(deploy: Deploy, swarm: FakeSwarm, cli: FakeCLI) -> None:
+    cli.breaks = "docker stack deploy failed: no such thing."
+    result = deploy(compose=SECRET, secrets=[{"name": "db_password", "value": "hunter2"}])
+    assert (result["failed"], result["changed"], result["msg"]) == (True, True, cli.breaks)
+    (secret,) = swarm.stores["secret"]
+    assert result["applied"] == [
+        "made the key that contents are named with",
+        f"create secret {secret} (named by its content)",
+        "Updating service app",
+    ]
+    assert list(swarm.stores["config"]) == ["app.key"]
+
+
+def test_passwords_of_addresses_that_tasks_printed_are_not_told(deploy: Deploy, swarm: FakeSwarm, cli: FakeCLI) -> None:
+    swarm.ends["web:1"] = "rejected"
+    cli.logs = ["cannot reach postgres://u:sword@fish@db/x"]
+    result = deploy()
+    assert result["failures"][0]["logs"][0] == "cannot reach postgres://u:(hidden)@db/x"
+    assert "postgres://u:(hidden)@db/x | last words" in result["msg"]
+    assert "fish" not in json.dumps(result)
+
+
+def without_leader(
+    monkeypatch: pytest.MonkeyPatch, swarm: FakeSwarm, method: str, times: int, begun: Callable[[], bool]
+) -> None:
+    """The swarm has no leader for as many calls of a method, once ``begun``."""
+    original, refused = getattr(swarm, method), [times]
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        if refused[0] and begun():
+            refused[0] -= 1
+            raise refusal("rpc error: code = Unknown desc = The swarm does not have a leader.")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(swarm, method, call)
+
+
+@pytest.mark.parametrize(("times", "recorded"), [(20, True), (100, False)])
+def test_a_release_is_recorded_when_a_leader_is_there_again(
+    deploy: Deploy, swarm: FakeSwarm, monkeypatch: pytest.MonkeyPatch, times: int, recorded: bool
+) -> None:
+    without_leader(monkeypatch, swarm, "create_config", times, lambda: bool(swarm.stores["service"]))
+    result = deploy()
+    assert list(swarm.stores["config"]) == (["app.release.1"] if recorded else [])
+    if recorded:
+        assert (result["release"], result["applied"][-1]) == (1, "recorded release 1")
+    else:
+        assert "Cannot record the release as the config app.release.1: The swarm does not have" in result["msg"]
+        assert (result["failed"], result["changed"]) == (True, True)
+
+
+def test_a_record_that_is_there_already_is_no_matter_of_waiting(
+    deploy: Deploy, swarm: FakeSwarm, journal: list[str]
+) -> None:
+    swarm.create_config("app.release.1", b"", labels={})
+    result = deploy()
+    assert result["msg"].startswith("Cannot record the release as the config app.release.1: config app.release.1 alre")
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert journal[-1] == "swarm_stack app: records the release"
+
+
+def test_the_services_are_told_when_a_leader_is_there_again(
+    deploy: Deploy, swarm: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_leader(monkeypatch, swarm, "services", 20, lambda: "app.release.1" in swarm.stores["config"])
+    result = deploy()
+    assert (result["changed"], result["release"], result["services"][0]["name"]) == (True, 1, "web")
 
 
 def test_failure_names_the_release_to_go_back_to(deploy: Deploy, swarm: FakeSwarm) -> None:
@@ -416,6 +637,11 @@ def test_images_are_pinned_and_kept(deploy: Deploy, swarm: FakeSwarm) -> None:
         ({"compose_files": []}, "all of them are empty"),
         ({"keep_releases": 0}, "keep_releases is 0: keep at least 1"),
         ({"name": "a b"}, "'a b' is no name for a stack"),
+        ({"name": "a" * 49}, "has 49 characters, and its records in the Swarm allow 48"),
+        ({"compose": FILE.replace('PRICE: "5$"', "HOME: null")}, "services.web.environment.HOME has no value"),
+        ({"compose": FILE.replace('PRICE: "5$"', "DOCKER_HOST: null")}, "environment.DOCKER_HOST has no value"),
+        ({"compose": SECRET, "secrets": [{"name": "db_password", "value": ""}]}, "secrets.db_password is empty"),
+        ({"compose": SECRET, "secrets": 2 * [{"name": "db_password", "value": "x"}]}, "db_password is there twice"),
         ({"secrets": [{"name": "x", "value": "y"}]}, "secrets: {x: {external: true}}"),
         ({"configs": [{"name": "x", "content": "y"}]}, "configs: {x: {external: true}}"),
         ({"secrets": [{"name": "x"}]}, "one of the following is required: value, file, generate"),
@@ -530,15 +756,18 @@ def test_volumes_stay_but_for_those_named_and_confirmed(deploy: Deploy, swarm: F
 
     deploy(compose=VOLUME)
     named = {"remove_volumes": ["app_old", "app_data", "app_elsewhere"], "remove_volumes_confirm": "app"}
-    assert deploy(state="absent", check=True, **named)["plan"][-2:] == [
+    note = "note: this engine has no volume app_elsewhere; volumes of other nodes stay"
+    assert deploy(state="absent", check=True, **named)["plan"][-3:] == [
         "remove volume app_data",
         "remove volume app_old",
+        note,
     ]
     assert "app_data" in swarm.stores["volume"]
     result = deploy(state="absent", **named)
-    assert result["applied"] == result["plan"]
+    assert [*result["applied"], note] == result["plan"]
     assert list(swarm.stores["volume"]) == ["theirs"]
-    assert deploy(state="absent", **named)["changed"] is False
+    again = deploy(state="absent", **named)
+    assert (again["changed"], len(again["plan"])) == (False, 3)
 
 
 def test_a_volume_whose_options_changed_is_noted(deploy: Deploy) -> None:
@@ -559,17 +788,45 @@ def test_another_run_is_waited_for_and_named(deploy: Deploy, swarm: FakeSwarm, c
     assert (clock.now, swarm.calls) == (140, [])
 
 
-@pytest.mark.parametrize("options", [{}, {"check": True, "compose": FILE.replace("5$", "6$")}])
-def test_what_changes_nothing_waits_for_nobody(
-    deploy: Deploy, swarm: FakeSwarm, clock: Clock, options: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("options", [{}, {"compose": FILE.replace("5$", "6$")}])
+def test_a_dry_run_waits_for_nobody(deploy: Deploy, swarm: FakeSwarm, clock: Clock, options: dict[str, Any]) -> None:
     deploy()
     lock(swarm, "ann@m2")
     before = clock.now
     swarm.calls.clear()
-    result = deploy(**options)
+    result = deploy(check=True, **options)
     assert (result.get("failed"), result["changed"]) == (None, bool(options))
     assert (clock.now, swarm.calls) == (before, [])
+
+
+def test_the_lock_that_a_run_left_goes_though_nothing_else_is_to_be_done(deploy: Deploy, swarm: FakeSwarm) -> None:
+    deploy()
+    for options in ({}, {"state": "absent"}, {"state": "absent"}):
+        lock(swarm, "ann@m2")
+        result = deploy(**options)
+        assert "app.lock" not in swarm.stores["config"]
+    assert (result["changed"], result["plan"], result["applied"]) == (False, [], [])
+
+
+def test_nothing_to_do_waits_for_whom_is_at_work(deploy: Deploy, swarm: FakeSwarm, clock: Clock) -> None:
+    deploy()
+    lock(swarm, "ann@m2")
+    sign_of_life = swarm.stores["config"]["app.lock"]["Version"]
+    clock.meanwhile = lambda: sign_of_life.update(Index=sign_of_life["Index"] + 1)
+    result = deploy(timeout=40)
+    assert "is being deployed by ann@m2" in result["msg"]
+    assert (result["failed"], result["changed"]) == (True, False)
+
+    ends = clock.now + 20
+
+    def works_and_ends() -> None:
+        sign_of_life["Index"] += 1
+        if clock.now >= ends:
+            swarm.stores["config"].pop("app.lock", None)
+
+    clock.meanwhile = works_and_ends
+    result = deploy(timeout=40)
+    assert (result["changed"], result["release"], clock.now) == (False, 1, ends)
 
 
 def test_what_another_run_did_meanwhile_is_not_done_again(deploy: Deploy, swarm: FakeSwarm, clock: Clock) -> None:
@@ -612,11 +869,40 @@ def test_progress_is_told_once_for_each_change(
     monkeypatch.setattr(_stack_lock.Lock, "tell", lambda _lock, progress: told.append(progress))
     deploy()
     assert journal == [
-        "app: sends the Compose file",
-        "app: app_web 1/1 (its tasks run, their monitor period is not over)",
-        "app: all services have converged",
+        "swarm_stack app: sends the Compose file",
+        "swarm_stack app: app_web 1/1 (its tasks run, their monitor period is not over)",
+        "swarm_stack app: all services have converged",
+        "swarm_stack app: records the release",
     ]
-    assert set(told) == {line[len("app: ") :] for line in journal}
+    assert set(told) == {line[len("swarm_stack app: ") :] for line in journal}
+
+
+def test_each_thing_that_goes_is_told(deploy: Deploy, journal: list[str]) -> None:
+    deploy()
+    journal.clear()
+    deploy(compose=FILE.replace("front", "back"), keep_releases=1)
+    assert journal[-2:] == [
+        "swarm_stack app: remove release app.release.1 (older than those kept)",
+        "swarm_stack app: remove network app_front (no service uses it any more)",
+    ]
+    assert journal[-3] == "swarm_stack app: records the release"
+
+
+def test_nothing_that_a_run_was_called_with_is_logged(deploy: Deploy, journal: list[str]) -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n"
+    file = SECRET.replace("networks: {front: null}, ", "networks: {front: null}, environment: {WHO: swordfish}, ")
+    file += "configs: {motd: {external: true}}\n"
+    options: dict[str, Any] = {
+        "compose": file,
+        "variables": {"NAME": "sesame"},
+        "secrets": [{"name": "db_password", "value": pem}],
+        "configs": [{"name": "motd", "content": "welcome\nto all"}],
+    }
+    assert deploy(check=True, **options)["changed"] is True
+    assert deploy(**options)["release"] == 1
+    assert all(line.startswith("swarm_stack app: ") for line in journal)
+    for words in ("PRIVATE", "MIIEvQIBADANBg", "kqhkiG9w0BAQEF", "welcome", "swordfish", "sesame"):
+        assert not [line for line in journal if words in line]
 
 
 @pytest.mark.parametrize(
