@@ -102,6 +102,17 @@ def borrowed_variables(compose: Compose, names: Iterable[str]) -> list[str]:
     ]
 
 
+def homeless_folders(compose: Compose) -> list[str]:
+    """Folders of a user's that services mount, as whole sentences: there is no user whose folder could be meant."""
+    return [
+        f"services.{service}.volumes: {mount['source']} begins at a user's home (~), and nodes differ in that: give the "
+        "whole path"
+        for service, told in compose["services"].items()
+        for mount in told.get("volumes", [])
+        if mount.get("type") == "bind" and "~" in mount["source"].split("/")
+    ]
+
+
 def unset_variables(value: Any, names: Collection[str], path: str = "") -> Iterator[str]:
     """The places of a file, as it is before its variables are filled in, that name a variable which is none of these.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import (
     borrowed_variables,
     clear,
+    homeless_folders,
     pin_images,
     start_new_tasks_first,
 )
@@ -54,9 +55,9 @@ def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cl
         raise Refused("The Compose file declares no services; to remove the stack, set state to absent")
     clear(compose)
     start_new_tasks_first(compose)
-    borrowed = borrowed_variables(compose, (*OWN_ENVIRONMENT, "DOCKER_HOST"))
-    if borrowed:
-        raise Refused("; ".join(borrowed))
+    of_the_manager = [*borrowed_variables(compose, (*OWN_ENVIRONMENT, "DOCKER_HOST")), *homeless_folders(compose)]
+    if of_the_manager:
+        raise Refused("; ".join(of_the_manager))
     hash_key = state.hash_key or new_key
     requests = {"secrets": params["secrets"], "configs": params["configs"]}
     own_names = self_named(compose, "secrets")

@@ -168,7 +168,7 @@ class Lock:
                         json={**item["Spec"], "Labels": self._labels(self._renewals)},
                         timeout=REQUEST_SECONDS,
                     )
-                    answer.close()
+                    answer.raise_for_status()
             except EngineError as error:
                 if error.status == HTTPStatus.NOT_FOUND:
                     self._lost.set()

@@ -21,7 +21,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose impor
     networks_of,
     volumes_of,
 )
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import is_active, satisfies_all
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import satisfies_all
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Step
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_contents import Made
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_masking import flattened, shown, shown_beside
@@ -217,7 +217,7 @@ def _change(
 ) -> Step | None:
     released = flattened(effective(release.compose, state.stack, name))
     fields = sorted(path for path in wanted.keys() | released.keys() if wanted.get(path) != released.get(path))
-    drift = drifted(release.specs[name], actual["Spec"])
+    drift = drifted(release.specs.get(name, {}), actual["Spec"])
     if not fields and not drift:
         return None
     before = {path: released[path] for path in fields if path in released}
@@ -238,7 +238,8 @@ def _effect(
         return "replaces its tasks"
     if _CONSTRAINTS in fields:
         old, new = before.get(_CONSTRAINTS, []), after.get(_CONSTRAINTS, [])
-        fitting = [node for node in state.nodes if is_active(node) and satisfies_all(node, old)]
+        keeping = [node for node in state.nodes if node["Spec"].get("Availability") != "drain"]
+        fitting = [node for node in keeping if satisfies_all(node, old)]
         if not all(satisfies_all(node, new) for node in fitting):
             return "its tasks keep running where their node still fits, and are replaced elsewhere"
     return "its tasks keep running"
@@ -259,7 +260,7 @@ def drifts(state: State) -> list[str]:
     for name in release.compose["services"]:
         if name not in state.services:
             found.append(f"{name} is gone")
-        elif parts := drifted(release.specs[name], state.services[name]["Spec"]):
+        elif parts := drifted(release.specs.get(name, {}), state.services[name]["Spec"]):
             found.append(f"{name} differs in {', '.join(parts)}")
     return found
 

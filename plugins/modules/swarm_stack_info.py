@@ -325,7 +325,7 @@ def drift_by_service(state: State) -> dict[str, list[str]]:
     if release is None:
         return {}
     there = [name for name in release.compose["services"] if name in state.services]
-    return {name: drifted(release.specs[name], state.services[name]["Spec"]) for name in there}
+    return {name: drifted(release.specs.get(name, {}), state.services[name]["Spec"]) for name in there}
 
 
 def task_fact(task: Mapping[str, Any], view: View, stack: str) -> dict[str, Any]:

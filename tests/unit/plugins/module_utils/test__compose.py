@@ -271,3 +271,13 @@ def test_variables_are_looked_for_where_the_command_line_fills_them_in() -> None
     file.update({"version": "$A", "name": "$A", "x-c": {"services": "$A"}})
     assert list(_compose.unset_variables(file, ())) == [f"{section}.a.x-b has $A" for section in sections]
     assert list(_compose.unset_variables(None, ())) == []
+
+
+def test_folders_of_a_user_are_refused() -> None:
+    mounts = [
+        {"type": "bind", "source": "/srv/~/data"},
+        {"type": "bind", "source": "/srv/a~b"},
+        {"type": "volume", "source": "~"},
+    ]
+    (words,) = _compose.homeless_folders(compose({"a": {"volumes": mounts}}))
+    assert words.startswith("services.a.volumes: /srv/~/data")

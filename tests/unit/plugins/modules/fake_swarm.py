@@ -98,7 +98,7 @@ class FakeSwarm:
         config = self.inspect_config(key)
         if params == {"version": config["Version"]["Index"]}:
             config.update(Spec=body["json"], Version={"Index": next(self._indexes)})
-        return SimpleNamespace(close=lambda: None)
+        return SimpleNamespace(raise_for_status=lambda: None)
 
     def create_secret(self, name: str, data: bytes, labels: dict[str, str]) -> dict[str, str]:
         return self._create("secret", name, data, labels)
