@@ -105,8 +105,8 @@ def borrowed_variables(compose: Compose, names: Iterable[str]) -> list[str]:
 def homeless_folders(compose: Compose) -> list[str]:
     """Folders of a user's that services mount, as whole sentences: there is no user whose folder could be meant."""
     return [
-        f"services.{service}.volumes: {mount['source']} begins at a user's home (~), and nodes differ in that: give the "
-        "whole path"
+        f"services.{service}.volumes: {mount['source']} begins at a user's home (~), and nodes differ in that: give "
+        "the whole path"
         for service, told in compose["services"].items()
         for mount in told.get("volumes", [])
         if mount.get("type") == "bind" and "~" in mount["source"].split("/")
