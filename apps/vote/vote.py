@@ -3,13 +3,12 @@
 
 """The vote page: takes one choice of two and puts it on the queue.
 
-A vote is the JSON object {"voter_id": ..., "vote": "a" | "b"}, appended to the Redis list ``votes`` at redis:6379. The
-page thanks the voter only when the queue has taken the vote; otherwise it answers 503 and says so.
+A vote is the JSON object {"voter_id": ..., "vote": "a" | "b", "order": n}, appended to the Redis list ``votes`` at
+redis:6379. The page thanks the voter only when the vote is stored; otherwise it answers 503 and says so.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
@@ -18,10 +17,11 @@ from http import HTTPStatus
 from flask import Flask, Response, make_response, render_template, request
 from redis import Redis
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as QueueConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from votequeue import PATIENCE_MS, VoteQueue
 
-QUEUE = "votes"
 CHOICES = ("a", "b")
 VOTER_COOKIE = "voter_id"
 CHOICE_COOKIE = "choice"
@@ -38,13 +38,22 @@ HEADERS = {
 
 
 def connect() -> Redis:
-    """The queue's client. A vote is tried again once or twice: saying the same vote twice counts once."""
+    """The client of Redis. Its pool grows to as many connections as there are threads."""
+    # A connection that is refused or broken is tried again, and nobody notices. Silence is not: it holds a thread.
     return Redis(
         host="redis",
         socket_connect_timeout=1,
-        socket_timeout=2,
-        retry=Retry(ExponentialBackoff(cap=0.4, base=0.1), retries=2),
+        socket_timeout=2 * PATIENCE_MS / 1000 + 0.5,
+        retry=Retry(ExponentialBackoff(cap=0.4, base=0.1), 2, supported_errors=(QueueConnectionError,)),
     )
+
+
+def replicas() -> int:
+    """How many replicas must have a vote on disk: VOTE_REPLICAS, none where it is not set."""
+    told = os.environ.get("VOTE_REPLICAS") or "0"
+    if not told.isdecimal():
+        raise ValueError(f"VOTE_REPLICAS is a number of replicas, not {told!r}")
+    return int(told)
 
 
 def voter_id() -> str:
@@ -55,10 +64,10 @@ def voter_id() -> str:
     return secrets.token_hex(16)
 
 
-def create_app(queue: Redis | None = None) -> Flask:
-    """The WSGI application. OPTION_A and OPTION_B name the choices; ``queue`` replaces the client in tests."""
+def create_app(redis: Redis | None = None) -> Flask:
+    """The WSGI application. OPTION_A and OPTION_B name the choices; ``redis`` replaces the client in tests."""
     app = Flask(__name__)
-    votes = queue or connect()
+    votes = VoteQueue(redis or connect(), replicas())
     options = {"a": os.environ.get("OPTION_A", "Cats"), "b": os.environ.get("OPTION_B", "Dogs")}
     hostname = socket.gethostname()
 
@@ -88,9 +97,9 @@ def create_app(queue: Redis | None = None) -> Flask:
         if choice not in CHOICES:
             return page("unknown", current_choice(), HTTPStatus.BAD_REQUEST)
         try:
-            votes.rpush(QUEUE, json.dumps({"voter_id": voter, "vote": choice}))
+            votes.put(voter, choice)
         except RedisError as error:
-            app.logger.error("a vote could not be stored: %s", error)
+            app.logger.error("a vote was not confirmed: %s", error)
             response = page("unavailable", current_choice(), HTTPStatus.SERVICE_UNAVAILABLE)
             response.headers["Retry-After"] = "5"
         else:

@@ -6,6 +6,9 @@
 A vote moves from the list ``votes`` to this worker's own list ``votes:processing:<id>`` in one atomic step and leaves
 that list only when it is settled. The key ``votes:worker:<id>`` is the worker's lease: a processing list whose lease
 has run out belongs to nobody, and any worker puts its votes back at the head of the queue.
+
+Votes of the published vote image bring no order. They get one, as their last field, in the step that takes them, and
+keep it when they are put back: it is theirs for good before anybody stores them.
 """
 
 from __future__ import annotations
@@ -17,8 +20,55 @@ from redis import Redis
 QUEUE = "votes"
 HELD = "votes:processing:"
 LEASE = "votes:worker:"
+TAKEN = "votes:taken"
 REJECTED = "votes:rejected"
 LEASE_SECONDS = 60
+
+# These run where memory is full, too: nothing else makes room in it.
+#
+# A vote without an order comes after all that were taken before it: it gets one more than the highest of their orders,
+# which is less than the clock at which the next vote on the queue was cast. The clock itself is for a queue from which
+# nothing was taken yet. Numbers of 2^53 and more would lose digits here, and are no orders that the vote page gives.
+TAKE = """#!lua flags=allow-oom
+local queue, held, lease, taken = unpack(KEYS)
+redis.call('SET', lease, 'held', 'EX', ARGV[2])
+local items = redis.call('LPOP', queue, math.max(ARGV[1] - redis.call('LLEN', held), 0))
+if items and #items > 0 then
+    local now = redis.call('TIME')
+    local highest = tonumber(redis.call('GET', taken) or now[1] * 1000000 + now[2])
+    for i, item in ipairs(items) do
+        local order = tonumber(item:match('"order": (%d+)}$'))
+        if not order or order >= 2^53 then
+            order = highest + 1
+            items[i] = item:gsub('}%s*$', string.format(', "order": %.0f}', order))
+        end
+        highest = math.max(highest, order)
+    end
+    redis.call('RPUSH', held, unpack(items))
+    redis.call('SET', taken, string.format('%.0f', highest))
+end
+return redis.call('LRANGE', held, 0, ARGV[1] - 1)
+"""
+
+PUT_BACK = """#!lua flags=allow-oom
+local queue, held, lease = unpack(KEYS)
+local returned = 0
+if redis.call('EXISTS', lease) == 0 then
+    while redis.call('LMOVE', held, queue, 'RIGHT', 'LEFT') do
+        returned = returned + 1
+    end
+end
+return returned
+"""
+
+REJECT = """#!lua flags=allow-oom
+local held, rejected = unpack(KEYS)
+for _, item in ipairs(ARGV) do
+    if redis.call('LREM', held, 1, item) == 1 then
+        redis.call('RPUSH', rejected, item)
+    end
+end
+"""
 
 
 class Intake:
@@ -26,22 +76,17 @@ class Intake:
 
     def __init__(self, redis: Redis, worker_id: str) -> None:
         self._redis = redis
+        self._worker_id = worker_id
         self._held = HELD + worker_id
-        self._lease = LEASE + worker_id
 
     def take(self, limit: int, wait: float) -> list[bytes]:
         """Up to ``limit`` votes in the order of the queue, those already held first; waits ``wait`` seconds for one."""
-        self._redis.set(self._lease, "held", ex=LEASE_SECONDS)
-        held = self._redis.lrange(self._held, 0, limit - 1)
-        if held:
-            return held
-        first = self._redis.blmove(QUEUE, self._held, wait, "LEFT", "RIGHT")
-        if first is None:
+        if votes := self._take(limit):
+            return votes
+        # Waits for a vote, and leaves it where it is.
+        if self._redis.blmove(QUEUE, QUEUE, wait, "LEFT", "LEFT") is None:
             return []
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for _ in range(min(limit - 1, self._redis.llen(QUEUE))):
-                pipeline.lmove(QUEUE, self._held, "LEFT", "RIGHT")
-            return [first, *(vote for vote in pipeline.execute() if vote is not None)]
+        return self._take(limit)
 
     def settle(self, votes: Sequence[bytes]) -> None:
         """Forget votes that are stored. They are named by value: a command that arrives late removes no other vote."""
@@ -52,29 +97,28 @@ class Intake:
 
     def reject(self, votes: Sequence[bytes]) -> None:
         """Put votes that can never be stored aside, where a person can read them."""
-        with self._redis.pipeline() as pipeline:
-            for vote in votes:
-                pipeline.lrem(self._held, 1, vote)
-                pipeline.rpush(REJECTED, vote)
-            pipeline.execute()
+        self._redis.eval(REJECT, 2, self._held, REJECTED, *votes)
 
     def reclaim(self) -> int:
         """Put the votes of workers whose lease has run out back at the head of the queue; how many there were."""
         returned = 0
         for held in self._redis.scan_iter(match=f"{HELD}*"):
-            worker_id = held.decode().removeprefix(HELD)
-            if not self._redis.exists(LEASE + worker_id):
-                returned += self._put_back(held)
+            returned += self._put_back(held.decode().removeprefix(HELD))
         return returned
 
     def release(self) -> int:
-        """Put all that this worker holds back at the head of the queue and give up the lease; how many there were."""
-        returned = self._put_back(self._held)
-        self._redis.delete(self._lease)
-        return returned
+        """Give up the lease and put all that this worker holds back at the head of the queue; how many there were."""
+        self._redis.delete(LEASE + self._worker_id)
+        return self._put_back(self._worker_id)
 
-    def _put_back(self, held: str | bytes) -> int:
-        returned = 0
-        while self._redis.lmove(held, QUEUE, "RIGHT", "LEFT") is not None:
-            returned += 1
-        return returned
+    def disconnect(self) -> None:
+        """Ask for the server's address anew the next time: it may have lost its role."""
+        self._redis.connection_pool.disconnect(inuse_connections=False)
+
+    def _take(self, limit: int) -> list[bytes]:
+        keys = QUEUE, self._held, LEASE + self._worker_id, TAKEN
+        return self._redis.eval(TAKE, len(keys), *keys, limit, LEASE_SECONDS)
+
+    def _put_back(self, worker_id: str) -> int:
+        keys = QUEUE, HELD + worker_id, LEASE + worker_id
+        return self._redis.eval(PUT_BACK, len(keys), *keys)

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The worker: moves votes from the queue (redis:6379) to the database (db:5432), each at least once."""
+"""The worker: moves votes from the queue (redis:6379) to the database (db:5432).
+
+Each is delivered at least once and counts once: the database keeps the vote with a voter's highest order, however often
+and in whatever order votes arrive.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import psycopg
@@ -22,7 +27,7 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from tally import Tally, prepare, read
+from tally import Tally, Vote, prepare, read
 
 BATCH = 500
 WAIT_SECONDS = 1.0
@@ -78,23 +83,23 @@ def connect_database() -> ConnectionPool:
 
 
 def step(intake: Intake, tally: Tally) -> int:
-    """One batch from the queue to the database; the number of votes stored. On an error all of it stays held."""
-    votes: dict[str, str] = {}
+    """One batch from the queue to the database; the number of votes settled. On an error all of it stays held."""
+    newest: dict[str, Vote] = {}
     good: list[bytes] = []
     bad: list[bytes] = []
     for item in intake.take(BATCH, WAIT_SECONDS):
         try:
-            voter, vote = read(item)
+            vote = read(item)
         except (ValueError, RecursionError) as error:
             log.error("put aside a queue item that is no vote: %s", error)
             bad.append(item)
         else:
-            votes[voter] = vote
+            newest[vote.voter] = max(vote, newest.get(vote.voter, vote), key=attrgetter("order"))
             good.append(item)
     if bad:
         intake.reject(bad)
     if good:
-        tally.store(votes)
+        tally.store(newest.values())
         intake.settle(good)
     return len(good)
 
@@ -113,6 +118,7 @@ def run(intake: Intake, tally: Tally, stop: threading.Event, alive: Callable[[],
             step(intake, tally)
         except (RedisError, psycopg.Error) as error:
             log.warning("no vote is lost, trying again: %s", error)
+            intake.disconnect()
             stop.wait(PAUSE_SECONDS)
     try:
         intake.release()
