@@ -82,10 +82,12 @@ def run(
     }
     result = Run()
     clock = _Clock(result.phases)
-    with log.open("w", encoding="utf-8") as record:
-        process = subprocess.Popen(
+    with (
+        log.open("w", encoding="utf-8") as record,
+        subprocess.Popen(
             command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        ) as process,
+    ):
         for event in _events(process.stdout or (), record.write):
             _take(event, result, clock, progress)
         result.exit_code = process.wait()

@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._paths import (
-    AT_ONCE,
-    GONE,
-    Outcome,
-    Path,
-    enter,
-    mtu,
-    probe,
-)
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._path_probes import AT_ONCE, enter, mtu, probe
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._paths import GONE, Outcome, Path
 from lab.daemons import wait_for
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.acceptance.membership import autolock, refusals
+from tests.acceptance.membership import refusals
 from tests.acceptance.stack import drill
 from tests.acceptance.stage import Setting, Stage
 
@@ -21,7 +21,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-@pytest.mark.parametrize("row", [drill, refusals, autolock], ids=lambda row: row.NAME)
+@pytest.mark.parametrize("row", [drill, refusals], ids=lambda row: row.NAME)
 def test_row(stage: Stage, row: ModuleType) -> None:
     finding = row.judge(stage)
     assert not finding.problems
