@@ -14,7 +14,7 @@ EMULATOR = "qemu-system-x86_64"
 # Buses of the network cards, as the guest numbers them: the public card, then private ones as the cloud names theirs.
 PUBLIC_BUS = 1
 _LAST_BUS = 9
-_KERNEL_ARGUMENTS = "root=LABEL=root ro console=tty0 console=ttyS0 mitigations=off"
+_KERNEL_ARGUMENTS = "root=LABEL=root ro console=tty0 console=ttyS0 mitigations=off panic=5"
 
 
 @dataclass(frozen=True)
