@@ -31,6 +31,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state i
     RELEASE_LABEL,
     STACK_LABEL,
     State,
+    image_of,
     key_name,
     spec_digests,
 )
@@ -148,16 +149,16 @@ class Engine:
         for name, service in state.services.items():
             spec = service["Spec"]
             image = desired.compose["services"].get(name, {}).get("image")
-            if spec["Labels"].get(IMAGE_LABEL) == image and _image(spec) != image:
+            if spec["Labels"].get(IMAGE_LABEL) == image and image_of(spec) != image:
                 self.cli.forget_image(spec["Name"])
                 self.done.append(f"took the label {IMAGE_LABEL} from {spec['Name']}")
         text = escaped(desired.compose)
         self.cli.stack_deploy(stack, text, prune=desired.prune, registry_auth=registry_auth, done=self.done)
         specs = {item["Spec"]["Name"][len(stack) + 1 :]: item["Spec"] for item in reading(self.client, stack).services}
         others = [
-            f"{name} has {_image(specs[name])}"
+            f"{name} has {image_of(specs[name])}"
             for name, service in desired.compose["services"].items()
-            if name in specs and _image(specs[name]) != service["image"]
+            if name in specs and image_of(specs[name]) != service["image"]
         ]
         if others:
             raise EngineError(
@@ -329,14 +330,10 @@ def service_facts(now: Reading, stack: str) -> list[dict[str, Any]]:
                 "mode": next((key for key in view.mode), ""),
                 "replicas_running": len(progress.reached),
                 "replicas_desired": progress.desired,
-                "image": _image(view.service["Spec"]),
+                "image": image_of(view.service["Spec"]),
             }
         )
     return sorted(facts, key=lambda fact: fact["name"])
-
-
-def _image(spec: Mapping[str, Any]) -> str:
-    return str(spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""))
 
 
 def _random(length: int) -> bytes:

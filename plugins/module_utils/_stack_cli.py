@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import unset_variables
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import EngineError
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._plan import Refused
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import IMAGE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,11 +112,11 @@ class DockerCLI:
 
         Replaces no task. Raises EngineError.
         """
-        arguments = ["service", "update", "--detach", "--quiet", "--label-rm", "com.docker.stack.image", service]
+        arguments = ["service", "update", "--detach", "--quiet", "--label-rm", IMAGE_LABEL, service]
         code, _output, errors = self._run(arguments, self._environment)
         if code:
             reason = self._reason(code, errors)
-            raise EngineError(f"Cannot take the label com.docker.stack.image from {service}: {reason}.")
+            raise EngineError(f"Cannot take the label {IMAGE_LABEL} from {service}: {reason}.")
 
     def task_logs(self, task: str, lines: int) -> list[str]:
         """The last lines a task printed; empty where its node does not give them in time."""

@@ -28,6 +28,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_masking
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     State,
+    image_of,
     key_name,
     spec_digests,
 )
@@ -199,9 +200,10 @@ def _service(name: str, desired: Desired, state: State) -> Step | None:
         note = f"it was part of release {release.number}" if release and missing else ""
         return Step("create", "service", name, after=shown(wanted), note=note)
     if release is None or name not in release.compose["services"]:
-        image = actual["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Image", "")
         note = "it runs, and no release of this module tells from what file: deployed again"
-        return Step("update", "service", name, before={"image": image}, after=shown(wanted), note=note)
+        return Step(
+            "update", "service", name, before={"image": image_of(actual["Spec"])}, after=shown(wanted), note=note
+        )
     return _change(name, wanted, release, actual, state)
 
 

@@ -123,6 +123,11 @@ def _is_record(config: Object, stack: str, label: str) -> bool:
     return label in labels and labels.get(STACK_LABEL) == stack
 
 
+def image_of(spec: Object) -> str:
+    """The image in a service's spec; empty where its tasks are no containers."""
+    return str(spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", ""))
+
+
 def data_of(config: Object) -> bytes:
     """What a config holds."""
     return base64.b64decode(config["Spec"]["Data"])
