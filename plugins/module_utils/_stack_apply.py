@@ -22,7 +22,7 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._docker import
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._placement import is_up
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._poll import holds_within
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_masking import without_passwords
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired, deploys
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired, deploys, records
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     IMAGE_LABEL,
@@ -98,7 +98,10 @@ class Engine:
             self._make(steps, desired.stack)
             sent = self._send(desired, state, registry_auth)
             self._converge(steps, desired, state, sent)
-            self._record(desired, state, sent)
+            self._record(desired, state, sent.specs)
+        elif state.release and records(steps):
+            left = state.release.specs
+            self._record(desired, state, {name: left[name] for name in desired.compose["services"]})
         for step in steps:
             if step.verb == "remove" and step.kind != "service":
                 self.tell(str(step))
@@ -210,7 +213,7 @@ class Engine:
     def _logs(self, verdict: Verdict) -> list[str]:
         return self.cli.task_logs(verdict.task, _LOG_LINES) if verdict.task else []
 
-    def _record(self, desired: Desired, state: State, sent: _Sent) -> None:
+    def _record(self, desired: Desired, state: State, specs: Mapping[str, Mapping[str, str]]) -> None:
         """Keep the release in the Swarm, also where managers are just electing a leader."""
         self.tell("records the release")
         release = Release(
@@ -218,9 +221,10 @@ class Engine:
             deployed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             compose=desired.compose,
             images=desired.images,
-            specs=sent.specs,
+            specs=specs,
             deployed_by=self.deployed_by,
             restores=desired.restores,
+            complete=desired.complete,
         )
         name = release.name(desired.stack)
         labels = {STACK_LABEL: desired.stack, RELEASE_LABEL: str(release.number)}
@@ -230,7 +234,7 @@ class Engine:
                 self.client.create_config(name, release.encoded(), labels=labels)
 
         patiently(record)
-        self.done.append(f"recorded release {release.number}")
+        self.done.append(f"recorded release {release.number}" + ("" if release.complete else ", a step"))
 
     def _clear(self, step: Step, state: State, seconds: float) -> list[str]:
         """Remove what nothing needs any more; returns why it is still there, if it is."""

@@ -25,15 +25,17 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_content
     name_made,
     self_named,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_merge import part
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan import Desired
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_registry import digest_of
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from docker import APIClient
 
+    from ansible_collections.triad.hetzner_swarm.plugins.module_utils._compose import Compose
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_cli import DockerCLI
     from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import State
 
@@ -43,11 +45,31 @@ def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cl
 
     new_key: hexadecimal, to name contents with where the stack has no key yet; empty in a dry run.
     """
+    names = params["services"]
+    if not names:
+        return _whole(params, state, client, cli, new_key)
+    if state.release is None:
+        raise Refused(
+            "services: there is no release whose other services could stay; leave services empty for the first "
+            "deployment"
+        )
+    return part(_whole(params, state, client, cli, new_key), state.release, names)
+
+
+def _whole(params: Mapping[str, Any], state: State, client: APIClient, cli: DockerCLI, new_key: str) -> Desired:
+    """All that the files or the release say. Images of services that are not to be deployed may be unknown."""
     common = {"stack": state.stack, "prune": params["prune"], "keep_releases": params["keep_releases"]}
     if params["release"]:
         release = chosen(state.releases, params["release"])
-        restores = release.restores or release.number
-        return Desired(**common, compose=release.file(), images=release.images, hash_key="", restores=restores)
+        return Desired(
+            **common,
+            compose=release.file(),
+            images=release.images,
+            hash_key="",
+            # A step has only a part of what it is a return to.
+            restores=(release.complete and release.restores) or release.number,
+            complete=release.complete,
+        )
     texts, directory = _sources(params)
     variables = {name: _text(value) for name, value in params["variables"].items()}
     compose = cli.stack_config(texts, variables, directory)
@@ -64,7 +86,8 @@ def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cl
     made = name_made(compose, state.stack, hash_key, requests, _read)
     contents = name_files(compose, state.stack, hash_key, _read)
     known = state.release.images if state.release else {}
-    images = pin_images(compose, params["resolve_image"], known, lambda reference: digest_of(client, reference))
+    names = params["services"] or compose["services"]
+    images = _pinned(compose, names, params["resolve_image"], known, lambda reference: digest_of(client, reference))
     return Desired(
         **common,
         compose=compose,
@@ -74,6 +97,19 @@ def desired_stack(params: Mapping[str, Any], state: State, client: APIClient, cl
         contents=contents,
         self_named=own_names,
     )
+
+
+def _pinned(
+    compose: Compose, names: Container[str], mode: str, known: Mapping[str, str], ask: Callable[[str], str]
+) -> dict[str, str]:
+    """Pin the images as ``pin_images`` does, and ask for those of the services of these names alone."""
+    services = compose["services"].items()
+    asked = {"services": {name: service for name, service in services if name in names}}
+    others = {"services": {name: service for name, service in services if name not in names}}
+    images = pin_images(asked, mode, known, ask)
+    # A service that stays is as the file says only where a release has resolved its reference.
+    kept = "never" if mode == "never" else "changed"
+    return {**pin_images(others, kept, {**known, **images}, lambda _reference: "unknown"), **images}
 
 
 def _sources(params: Mapping[str, Any]) -> tuple[list[str], str]:

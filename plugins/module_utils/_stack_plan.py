@@ -9,7 +9,7 @@ Note that this is private to the collection: other collections must not import i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,7 @@ class Desired:
     hash_key: what contents were named with. prune: remove what the file no longer declares.
     keep_releases: how many. restores: the number of the release that it is the file of, if it is one's.
     self_named: secrets from files under a name that the file gives, full name by key.
+    complete: whether it is all that the file says. waiting: services that stay though the file says otherwise of them.
     """
 
     stack: str
@@ -62,6 +63,8 @@ class Desired:
     keep_releases: int = 5
     restores: int | None = None
     self_named: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    waiting: tuple[str, ...] = ()
 
     @property
     def uses_key(self) -> bool:
@@ -79,12 +82,12 @@ def plan(desired: Desired, state: State) -> list[Step]:
     ]
     if deploys(steps):
         steps += _jobs_again(desired, state, {step.name for step in steps if step.kind == "service"})
-    staying = _newest(state.releases, desired.keep_releases - deploys(steps))
-    gone = state.releases[: len(state.releases) - len(staying)]
-    steps += [
-        Step("remove", "release", old.name(state.stack), before={"number": old.number}, note="older than those kept")
-        for old in gone
-    ]
+    steps += _completion(desired, state, steps)
+    staying = _staying(desired, state.releases, records(steps))
+    for old in state.releases:
+        if old not in staying:
+            note = "older than those kept" if old.complete else "a step on the way"
+            steps.append(Step("remove", "release", old.name(state.stack), before={"number": old.number}, note=note))
     return [*steps, *(_removals(desired, state, staying) if desired.prune else ())]
 
 
@@ -105,6 +108,12 @@ def deploys(steps: Iterable[Step]) -> bool:
     return any(step.kind == "service" or step.verb == "create" for step in steps)
 
 
+def records(steps: Iterable[Step]) -> bool:
+    """Whether the steps end in a new release."""
+    steps = list(steps)
+    return deploys(steps) or any(step.verb == "record" for step in steps)
+
+
 def notes(desired: Desired, state: State) -> list[str]:
     """What a person should know and the steps do not say, one line each."""
     lines = [f"note: deploying ignores {option}" for option in ignored_options(desired.compose)]
@@ -112,6 +121,8 @@ def notes(desired: Desired, state: State) -> list[str]:
     if not desired.prune:
         extra = sorted(state.services.keys() - desired.compose["services"].keys())
         lines += [f"note: service {name} is not in the Compose file and stays, because prune is off" for name in extra]
+    if desired.waiting:
+        lines.append(f"note: not as the Compose file says, and left so: {', '.join(desired.waiting)}")
     return lines
 
 
@@ -253,13 +264,15 @@ def drifted(released: Mapping[str, str], spec: Mapping[str, Any]) -> list[str]:
     return sorted(path for path in released.keys() | actual.keys() if released.get(path) != actual.get(path))
 
 
-def drifts(state: State) -> list[str]:
-    """How services are not as the newest release left them, one line for each."""
+def drifts(state: State, but: Container[str] = ()) -> list[str]:
+    """How services, ``but`` these, are not as the newest release left them, one line for each."""
     release = state.release
     if release is None:
         return []
     found = []
     for name in release.compose["services"]:
+        if name in but:
+            continue
         if name not in state.services:
             found.append(f"{name} is gone")
         elif parts := drifted(release.specs.get(name, {}), state.services[name]["Spec"]):
@@ -267,13 +280,27 @@ def drifts(state: State) -> list[str]:
     return found
 
 
-def strangers(state: State) -> list[str]:
-    """Services of the stack that the newest release does not have, one line for each."""
+def strangers(state: State, but: Container[str] = ()) -> list[str]:
+    """Services of the stack, ``but`` these, that the newest release does not have, one line for each."""
     release = state.release
     if release is None:
         return []
     strange = state.services.keys() - release.compose["services"].keys()
-    return [f"{name} is not in release {release.number}" for name in sorted(strange)]
+    return [f"{name} is not in release {release.number}" for name in sorted(strange) if name not in but]
+
+
+def _completion(desired: Desired, state: State, steps: Sequence[Step]) -> Iterator[Step]:
+    """A step that has become all that the file says, or the file all that the step has, is a complete release."""
+    release = state.release
+    if release is None or release.complete or not desired.complete or deploys(steps):
+        return
+    yield Step(
+        "record",
+        "release",
+        f"{state.stack}.release.{release.number + 1}",
+        after={"number": release.number + 1, "complete": True},
+        note=f"all services are as the Compose file says, and release {release.number} is a step",
+    )
 
 
 def _removals(desired: Desired, state: State, staying: Sequence[Release]) -> Iterator[Step]:
@@ -287,6 +314,19 @@ def _removals(desired: Desired, state: State, staying: Sequence[Release]) -> Ite
             if name not in needed:
                 note = "no kept release names it"
                 yield Step("remove", kind.rstrip("s"), name, before={"name": name}, note=note)
+
+
+def _staying(desired: Desired, releases: Sequence[Release], recorded: bool) -> list[Release]:
+    """The releases that are kept: the newest complete ones, and the newest steps since the last of them.
+
+    recorded: whether another one comes. It counts among its like, and a complete one ends all steps.
+    """
+    complete = [release for release in releases if release.complete]
+    steps = [release for release in releases if not complete or release.number > complete[-1].number]
+    keep = desired.keep_releases
+    if recorded and desired.complete:
+        return [*_newest(complete, keep - 1)]
+    return [*_newest(complete, keep), *_newest(steps, keep - recorded)]
 
 
 def _newest(releases: Sequence[Release], number: int) -> Sequence[Release]:

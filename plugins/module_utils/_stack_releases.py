@@ -29,6 +29,7 @@ class Release:
     images: the pinned reference of every reference the file used.
     specs: by service, the digests of its spec (see ``_stack_state.spec_digests``).
     deployed_by: who, in words. restores: the number of the release that this one is a return to.
+    complete: whether all services are as the file said that was deployed; else it is a step on the way there.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Release:
     specs: Mapping[str, Mapping[str, str]]
     deployed_by: str = ""
     restores: int | None = None
+    complete: bool = True
 
     def name(self, stack: str) -> str:
         """Of the config that holds it."""
@@ -66,17 +68,20 @@ class Release:
 
 def chosen(releases: Sequence[Release], wanted: str) -> Release:
     """The release that "previous" or a number means, of those that are kept, oldest first. Raises Refused."""
-    numbers = ", ".join(str(release.number) for release in releases) or "none"
+    told = (f"{release.number}" + ("" if release.complete else " (a step)") for release in releases)
+    numbers = ", ".join(told) or "none"
     if wanted == "previous":
-        if len(releases) < 2:
+        before = [release for release in releases[:-1] if release.complete]
+        if not before:
             raise Refused(f"release: there is none before the newest one (kept: {numbers})")
-        newest = releases[-1]
-        if newest.restores:
+        newest, previous = releases[-1], before[-1]
+        # A step on the way back to the same release is continued, and nothing undone.
+        if newest.restores and (newest.complete or newest.restores != previous.number):
             raise Refused(
                 f"release: the newest one, {newest.number}, is a return to {newest.restores} already, and 'previous' "
                 f"would undo it: name the number of the release that is meant (kept: {numbers})"
             )
-        return releases[-2]
+        return previous
     found = next((release for release in releases if str(release.number) == wanted), None)
     if found is None:
         raise Refused(f"release: {wanted!r} is neither 'previous' nor the number of a release that is kept ({numbers})")

@@ -77,11 +77,27 @@ options:
   release:
     description:
       - Deploy once more what a release has recorded, as the next release. A number, as
-        M(triad.hetzner_swarm.swarm_stack_info) lists them, or V(previous) for the one before the newest.
+        M(triad.hetzner_swarm.swarm_stack_info) lists them, or V(previous) for the newest complete one before the newest
+        of all. After a step that is where the steps began. A step goes by its number, and is one again.
       - After a deployment that failed, the newest release is what ran before; the error message tells its number.
         V(previous) is refused while the stack is not as its newest release left it, and both numbers are named; and
-        where the newest release is a return itself, which V(previous) would undo.
+        where the newest release is a return itself, which V(previous) would undo. A step on the way back to the same
+        release is continued.
     type: str
+  services:
+    description:
+      - Deploy only these services of the file, or of the release. All others stay as the newest release has them, with
+        their images, secrets and configs. So the members of a replicated store are updated one at a time.
+      - One that the file no longer has is removed, if O(prune). One that neither has is refused, as is any name where
+        there is no release yet.
+      - While services that stay are not as the file says, the release that is recorded is a step. The deployment after
+        which all are as the file says records a complete one, whichever services it names.
+      - Services that stay are refused where they are not as the newest release left them, as the whole stack is sent.
+      - Refused where a service that is deployed and one that stays refer to one secret, config, network or volume that
+        the file and the newest release declare differently.
+    type: list
+    elements: str
+    default: []
   variables:
     description:
       - Values for C(${NAME}) in the Compose file. The environment of the manager is not used. A name that is not here,
@@ -144,6 +160,7 @@ options:
       - When to ask the registry which digest an image has. A resolved image is deployed as C(name:tag@digest).
       - V(changed) asks for references that the last release does not have, and keeps the digests of all others.
       - V(always) asks for every reference, so that a tag that was pushed again is deployed.
+      - With O(services) only theirs are asked for.
       - V(never) deploys references as they are, for images that every engine has loaded.
     type: str
     choices: [changed, always, never]
@@ -155,7 +172,9 @@ options:
     type: bool
     default: true
   keep_releases:
-    description: How many releases are kept, the newest included. What only older ones name is removed.
+    description:
+      - How many complete releases are kept, the newest included. What only older ones name is removed.
+      - Steps are kept until a complete release is recorded, the newest of them as many.
     type: int
     default: 5
   on_drift:
@@ -240,6 +259,13 @@ EXAMPLES = r"""
   triad.hetzner_swarm.swarm_stack:
     name: voteapp
     release: previous
+
+- name: Update the members of a replicated store one at a time
+  triad.hetzner_swarm.swarm_stack:
+    name: store
+    compose_path: /srv/store/compose.yml
+    services: ["{{ item }}"]
+  loop: [db1, db2, db3]
 
 - name: Remove the stack, but not its volumes
   triad.hetzner_swarm.swarm_stack:
@@ -337,9 +363,11 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan im
     notes,
     plan,
     plan_absent,
+    records,
     strangers,
 )
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_preflight import problems, unchangeable
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import chosen
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     State,
     lock_name,
@@ -397,6 +425,7 @@ ARGUMENTS: dict[str, Any] = {
         "required_one_of": [("content", "path")],
     },
     "release": {"type": "str"},
+    "services": {"type": "list", "elements": "str", "default": []},
     "variables": {"type": "dict", "default": {}},
     "secrets": _contents("value", no_log=True),
     "configs": _contents("content"),
@@ -441,6 +470,8 @@ def check(params: Mapping[str, Any]) -> None:
         raise Refused(f"release: a release has all it needs in its record, so leave out {', '.join(given)}")
     if params["keep_releases"] < 1:
         raise Refused(f"keep_releases is {params['keep_releases']}: keep at least 1, which tells what is deployed")
+    if params["services"] and params["state"] == "absent":
+        raise Refused("services is for state: present; to remove some, deploy a file without them")
     if params["remove_volumes"] and params["state"] != "absent":
         raise Refused("remove_volumes is for state: absent; a volume that no service mounts stays")
     if params["remove_volumes"] and params["remove_volumes_confirm"] != stack:
@@ -469,18 +500,26 @@ def work_out(params: Mapping[str, Any], client: APIClient, cli: DockerCLI, new_k
 
 def drift_refusal(params: Mapping[str, Any], state: State) -> Iterator[str]:
     """Why what differs from the newest release stands in the way, where it does."""
-    drift = drifts(state)
+    names = params["services"]
+    drift, beside = drifts(state), drifts(state, but=names)
     # Without prune they stay, and stand in nobody's way.
     if params["prune"] or params["release"] == "previous":
         drift += strangers(state)
+        beside += strangers(state, but=names)
     if not drift or state.release is None:
         return
-    difference = f"The stack is not as release {state.release.number} left it: {'; '.join(drift)}"
+    left = f"The stack is not as release {state.release.number} left it"
+    difference = f"{left}: {'; '.join(drift)}"
     if params["release"] == "previous":
         yield (
             f"{difference}. So a deployment has failed since, or somebody has changed it, and 'previous' may mean two "
             f"releases: set release to {state.release.number} for what the last success left, or to "
-            f"{state.releases[-2].number} for the one before"
+            f"{chosen(state.releases, 'previous').number} for the one before"
+        )
+    elif names and beside:
+        yield (
+            f"{left}: {'; '.join(beside)}. Only {', '.join(names)} shall change, and sending the stack would change "
+            "that as well: deploy it first, or leave services empty"
         )
     elif params["on_drift"] == "refuse" and not params["release"]:
         yield (
@@ -508,7 +547,7 @@ def converge(module: AnsibleModule, client: APIClient, cli: DockerCLI, result: d
     result.update(work.told())
     if work.desired:
         number = work.state.release.number if work.state.release else 0
-        recorded = deploys(work.steps) and not module.check_mode
+        recorded = records(work.steps) and not module.check_mode
         result["release"] = number + recorded or None
         patiently(lambda: result.update(services=service_facts(reading(client, stack), stack)))
 

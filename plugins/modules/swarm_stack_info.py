@@ -97,6 +97,12 @@ releases:
       description: Number of the release that it is a return to. None where it came from a file.
       type: int
       sample: 5
+    complete:
+      description:
+        - Whether all services were as the Compose file said. If not, it is a step, of a deployment with
+          O(triad.hetzner_swarm.swarm_stack#module:services).
+      type: bool
+      sample: true
     services:
       description: Its services, by their names in the Compose file.
       type: list
@@ -313,6 +319,7 @@ def release_fact(release: Release, stack: str) -> dict[str, Any]:
         "deployed_at": release.deployed_at,
         "deployed_by": release.deployed_by,
         "restores": release.restores,
+        "complete": release.complete,
         "services": sorted(compose["services"]),
         "images": {name: service["image"] for name, service in compose["services"].items()},
         **names,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_plan im
     notes,
     plan,
     plan_absent,
+    records,
     strangers,
 )
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_releases import Release
 from ansible_collections.triad.hetzner_swarm.plugins.module_utils._stack_state import (
     KEY_LABEL,
     LOCK_LABEL,
@@ -49,7 +52,9 @@ NODES = (
 
 
 def actual(case: dict[str, Any]) -> State:
-    releases = (released(compose(**case["released"])),) if "released" in case else ()
+    releases: tuple[Release, ...] = ()
+    if "released" in case:
+        releases = (replace(released(compose(**case["released"])), complete=not case.get("step", False)),)
     for release in releases:
         for name in case.get("recorded", []):
             del release.compose["services"][name]
@@ -62,13 +67,15 @@ def actual(case: dict[str, Any]) -> State:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_plan(case: dict[str, Any]) -> None:
-    wanted = desired(compose(**case["file"]), made=case.get("made", ()), prune=case.get("prune", True))
+    part = {"complete": False, "waiting": tuple(case["waiting"])} if "waiting" in case else {}
+    wanted = desired(compose(**case["file"]), made=case.get("made", ()), prune=case.get("prune", True), **part)
     found = actual(case)
     steps = plan(wanted, found)
     assert summary(steps) == case["plan"]
     assert notes(wanted, found) == case.get("notes", [])
     assert drifts(found) + strangers(found) == case.get("drifts", [])
     assert deploys(steps) is case.get("deploys", bool(case["plan"]))
+    assert records(steps) is case.get("records", deploys(steps))
     shown = {entry["before_header"].partition(" ")[2]: [entry["before"], entry["after"]] for entry in diff(steps)}
     for name, fields in case.get("diff", {}).items():
         assert shown[name] == fields
@@ -100,6 +107,43 @@ def test_old_secrets_go_with_the_releases_that_leave(number: int, keep: int, gon
     steps = plan(desired(files[number], keep_releases=keep), found)
     removed = [step.name for step in steps if step.verb == "remove"]
     assert removed == [f"app.release.{each}" for each in gone if each < 6] + [f"app_p_v{each}" for each in gone]
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "keep", "gone"),
+    [
+        # What is kept is 1 and so on, with a dot for a complete one and a comma for a step. wanted: what comes.
+        ("..", ",", 2, []),
+        ("..", ".", 2, [1]),
+        ("..,,", ",", 2, [3]),
+        ("..,,", ".", 2, [1, 3, 4]),
+        ("..,,", ".", 5, [3, 4]),
+        (".,", ",", 1, [2]),
+        (".,", ".", 1, [1, 2]),
+        # A run that ended before it had cleared away, and nothing that comes.
+        (".,,.", "", 5, [2, 3]),
+        (".,,", "", 1, [2]),
+        # Complete ones that somebody removed.
+        (",,", ",", 2, [1]),
+        (",,", "", 2, []),
+    ],
+)
+def test_steps_are_kept_until_a_complete_release_comes(kept: str, wanted: str, keep: int, gone: list[int]) -> None:
+    file = compose({"a": None})
+    releases = tuple(replace(released(file, number), complete=sign == ".") for number, sign in enumerate(kept, 1))
+    found = state(["a"], releases, networks=owned(["app_default"]))
+    coming = compose({"a": {"image": "web:2"} if wanted else None})
+    complete = (wanted or kept[-1]) == "."
+    steps = plan(desired(coming, keep_releases=keep, complete=complete), found)
+    assert [step.name for step in steps if step.verb == "remove"] == [f"app.release.{number}" for number in gone]
+
+
+def test_what_differs_beside_the_services_named() -> None:
+    found = state(["a", "b", "x", "y"], (released(compose({"a": None, "b": None, "c": None})),))
+    for name in "ab":
+        found.services[name]["Spec"]["Mode"]["Replicated"]["Replicas"] = 3
+    assert drifts(found, but=["a"]) == ["b differs in Mode.Replicated.Replicas", "c is gone"]
+    assert strangers(found, but=["x"]) == ["y is not in release 1"]
 
 
 def test_absent_removes_all_but_what_is_not_ours() -> None:

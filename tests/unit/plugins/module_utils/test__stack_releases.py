@@ -57,18 +57,52 @@ def test_what_is_before_a_return_is_ambiguous() -> None:
     assert chosen([*releases, *kept([6])], "previous").number == 5
 
 
+@pytest.mark.parametrize(
+    ("kept", "restores", "means"),
+    [
+        # What is kept is 1 and so on, with a dot for a complete one and a comma for a step. restores: of the newest.
+        (".,", None, 1),
+        (".,,", None, 1),
+        ("..,", None, 2),
+        (".,.", None, 1),
+        (".,.,", None, 3),
+        # A step on the way back is continued, but nothing is undone.
+        (".,", 1, 1),
+        ("..,", 2, 2),
+        ("..,", 1, "the newest one, 3, is a return to 1 already"),
+        (",", None, r"none before the newest one \(kept: 1 \(a step\)\)"),
+        (",.", None, r"none before the newest one \(kept: 1 \(a step\), 2\)"),
+        (",,", None, r"none before the newest one"),
+    ],
+)
+def test_previous_is_never_a_step(kept: str, restores: int | None, means: int | str) -> None:
+    file = compose({"a": None})
+    releases = [replace(released(file, number), complete=sign == ".") for number, sign in enumerate(kept, 1)]
+    releases[-1] = replace(releases[-1], restores=restores)
+    if isinstance(means, int):
+        assert chosen(releases, "previous").number == means
+    else:
+        with pytest.raises(Refused, match=means):
+            chosen(releases, "previous")
+    assert [chosen(releases, str(number)).number for number in range(1, len(kept) + 1)] == [
+        release.number for release in releases
+    ]
+
+
 def test_a_record_is_read_as_it_was_written() -> None:
     file = compose({"a": {"environment": {"PRICE": "5 €"}}})
-    release = replace(released(file, 3), images={"web:1": "web:1@sha256:aa"}, deployed_by="ann@m1", restores=1)
+    release = replace(
+        released(file, 3), images={"web:1": "web:1@sha256:aa"}, deployed_by="ann@m1", restores=1, complete=False
+    )
     assert release.name(STACK) == NAME
     assert Release.decoded(NAME, release.encoded()) == release
 
 
-def test_a_record_of_before_there_were_names_and_returns_is_read() -> None:
+def test_a_record_of_before_there_were_names_returns_and_steps_is_read() -> None:
     written = json.loads(released(compose({"a": None}), 3).encoded())
-    del written["deployed_by"], written["restores"]
+    del written["deployed_by"], written["restores"], written["complete"]
     release = Release.decoded(NAME, json.dumps(written).encode())
-    assert (release.deployed_by, release.restores) == ("", None)
+    assert (release.deployed_by, release.restores, release.complete) == ("", None, True)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b"[1]", b"no json", b'{"number": 3}', b'{"later": true}'])

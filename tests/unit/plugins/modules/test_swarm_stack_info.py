@@ -128,21 +128,22 @@ def test_releases_come_newest_first_and_keep_their_secrets(told: Told, engine: M
     for release in (
         released(older, 9),
         replace(released(FILE, 10), deployed_by="anna"),
-        replace(released(older, 11), deployed_by="ci", restores=9),
+        replace(released(older, 11), deployed_by="ci", restores=9, complete=False),
     ):
         engine.record(release)
     result = told()
     assert result["release"] == 11
-    assert [(release["number"], release["restores"]) for release in result["releases"]] == [
-        (11, 9),
-        (10, None),
-        (9, None),
+    assert [(release["number"], release["restores"], release["complete"]) for release in result["releases"]] == [
+        (11, 9, False),
+        (10, None, True),
+        (9, None, True),
     ]
     assert result["releases"][1] == {
         "number": 10,
         "deployed_at": "2026-11-23T19:00:00+00:00",
         "deployed_by": "anna",
         "restores": None,
+        "complete": True,
         "services": ["db", "web"],
         "images": {"web": "shop/web:2@sha256:bb", "db": "postgres:15@sha256:aa"},
         "secrets": ["app_password_v2", "app_tls"],
