@@ -145,7 +145,7 @@ def show_result(run: playbook.Run, timings: Timings) -> None:
     first = servers[0]["name"]
     for title, command in {
         "Nodes": "docker node ls",
-        "Services": "docker stack services voteapp",
+        "Services": "docker service ls",
     }.items():
         console.print(f"\n[bold]{title}[/bold] ({command})")
         console.print(lab("ssh", first, command).rstrip(), markup=False)

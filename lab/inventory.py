@@ -9,12 +9,15 @@ import json
 
 from lab.config import PROJECT, Settings
 from lab.images.apps import manifest_path
+from lab.machines.platforms import Kind
 from lab.registry import Registry
 
 
-def write(settings: Settings, registry: Registry) -> None:
-    """Write the inventory folder that goes beside the project's own."""
+def write(settings: Settings, registry: Registry, kind: Kind) -> None:
+    """Write the inventory folder that goes beside the project's own, for servers of a kind."""
     values = {
+        # Emulated servers are too slow for elections of a second or two.
+        **({"voting_app_data": "single"} if kind == "vm" else {}),
         "hetzner_ssh_directory": str(settings.ssh),
         "engine_package_source": "distribution",
         "engine_registry_ca_certificates": registry.authorities(),

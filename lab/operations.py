@@ -118,7 +118,7 @@ class Lab:
             if started and bases.upstream_answers():
                 self.registry.start_mirror()
             self._push(images, say)
-        inventory.write(self.settings, self.registry)
+        inventory.write(self.settings, self.registry, self.hosting.platform.kind)
         return started or bool(built)
 
     def build_images(self, progress: Progress) -> list[str]:

@@ -29,11 +29,14 @@ def load(suite: str) -> Any:
 
 
 def choose(suite: str, groups: Sequence[str], rows: list[Row]) -> list[Row]:
-    """The rows to judge. Exits with what there is where a name is unknown."""
+    """The rows to judge: those of the groups, else all but the ones that have to be named.
+
+    Exits with what there is where a name is unknown.
+    """
     known = dict.fromkeys(row.group for row in rows)
     if unknown := set(groups) - known.keys():
         sys.exit(f"No such rows in {suite}: {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
-    return [row for row in rows if not groups or row.group in groups]
+    return [row for row in rows if (row.group in groups if groups else not row.only_named)]
 
 
 def run(rows: Sequence[Row], results: list[Result]) -> None:

@@ -10,36 +10,67 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab.config import PROJECT
 from tests.acceptance import scale
+from tests.acceptance.data import hour, losses, losses_single
+
+# Takes a second to load, and only plots need it.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 RESULTS = PROJECT / "bench" / "results"
 PAGE = PROJECT / "docs" / "benchmarks.md"
-PLOT = PROJECT / "docs" / "images" / "cloud-scale.svg"
+IMAGES = PROJECT / "docs" / "images"
 # The suites whose figures the page shows, between marks of their own.
-SHOWN = ("cloud", "machines", "quorum", "stack")
+SHOWN = ("cloud", "machines", "quorum", "stack", "data")
+ACCEPTED, REFUSED = "tab:blue", "tab:orange"
+SECONDS_SHOWN = 150
+BIN_SECONDS = 10
 
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Plot:
+    """rows: names of the rows whose figures it shows. It is drawn once all of them have some. size: in inches."""
+
+    name: str
+    rows: Sequence[str]
+    size: tuple[float, float]
+    draw: Callable[[Figure, Sequence[Row]], None]
+
+    @property
+    def path(self) -> Path:
+        return IMAGES / f"{self.name}.svg"
+
+    def description(self, rows: Sequence[Row]) -> str:
+        """Names the figures, by when they were taken."""
+        return f"figures of {', '.join(row['at']['date'] for row in rows)}"
+
+
 def publish() -> None:
-    """Write the sections of the page, and the plot that it shows."""
+    """Write the sections of the page, and the plots that it shows."""
     documents = _documents()
     PAGE.write_text(page(documents), encoding="utf-8")
-    for row in _scale_row(documents):
-        draw(row, PLOT)
+    for plot, rows in _plots(documents):
+        draw(plot, rows)
 
 
 def out_of_date() -> list[Path]:
     """The files that show other figures than the last ones."""
     documents = _documents()
     old = [] if PAGE.read_text(encoding="utf-8") == page(documents) else [PAGE]
-    plot = PLOT.read_text(encoding="utf-8") if PLOT.exists() else ""
-    return old + [PLOT for row in _scale_row(documents) if row["at"]["date"] not in plot]
+    for plot, rows in _plots(documents):
+        drawn = plot.path.read_text(encoding="utf-8") if plot.path.exists() else ""
+        if plot.description(rows) not in drawn:
+            old.append(plot.path)
+    return old
 
 
 def _documents() -> dict[str, Any]:
@@ -48,8 +79,12 @@ def _documents() -> dict[str, Any]:
     return {suite: json.loads(file.read_text(encoding="utf-8")) for suite, file in files.items() if file.exists()}
 
 
-def _scale_row(documents: Mapping[str, Any]) -> list[Row]:
-    return [row for document in documents.values() for row in document["rows"] if row["row"] == scale.NAME]
+def _plots(documents: Mapping[str, Any]) -> Iterator[tuple[Plot, list[Row]]]:
+    """The plots whose rows have been measured, each with these."""
+    measured = {row["row"]: row for document in documents.values() for row in document["rows"] if row["data"]}
+    for plot in PLOTS:
+        if measured.keys() >= set(plot.rows):
+            yield plot, [measured[name] for name in plot.rows]
 
 
 def page(documents: Mapping[str, Any]) -> str:
@@ -82,14 +117,21 @@ def _when(row: Row) -> str:
     return f"{row['at']['date'][:10]}, `{row['at']['commit']}`"
 
 
-def draw(row: Row, path: Path) -> None:
-    """Plot seconds over the number of servers. The same figures give the same file."""
-    # Takes a second to load, and nothing else here needs it.
+def draw(plot: Plot, rows: Sequence[Row]) -> None:
+    """The same figures give the same file."""
     import matplotlib as mpl  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     mpl.rcParams |= {"svg.hashsalt": "cloud", "font.size": 11}
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=plot.size, layout="constrained")
+    plot.draw(figure, rows)
+    plot.path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(plot.path, metadata={"Date": None, "Description": plot.description(rows)})
+
+
+def _draw_scale(figure: Figure, rows: Sequence[Row]) -> None:
+    """Seconds over the number of servers."""
+    (row,) = rows
     axes = figure.subplots()
     for (name, curve), marker in zip(row["data"]["curves"].items(), "os^", strict=True):
         sizes = [int(size) for size in curve]
@@ -101,11 +143,71 @@ def draw(row: Row, path: Path) -> None:
         axes.errorbar(sizes, medians, yerr=spread, marker=marker, capsize=3, label=name)
     axes.set(xlabel="servers", ylabel="seconds until all of them run", ylim=(0, None), xlim=(0, None))
     axes.set_xticks(sorted({int(size) for curve in row["data"]["curves"].values() for size in curve}))
+    _dress(axes)
+    axes.legend(frameon=False)
+
+
+def _draw_losses(figure: Figure, rows: Sequence[Row]) -> None:
+    """Votes a second around each death, the replicated stores on the left, a single server's data on the right."""
+    columns = [row["data"]["deaths"] for row in rows]
+    grid = figure.subplots(max(map(len, columns)), len(columns), sharex=True, sharey=True, squeeze=False)
+    for deaths, drawn, title in zip(
+        columns, grid.T, ("stores on three servers", "all data on one server"), strict=True
+    ):
+        for death, axes in zip(deaths, drawn[: len(deaths)], strict=True):
+            seconds = range(-death["seconds_before"], SECONDS_SHOWN)
+            lines = {name: _numbers(line)[: len(seconds)] for name, line in death["timeline"].items()}
+            for name, colour in (("acknowledged", ACCEPTED), ("refused", REFUSED)):
+                axes.step(seconds[: len(lines[name])], lines[name], where="post", color=colour, lw=1.2, label=name)
+            axes.axvspan(0, death["power_back"], color="black", alpha=0.06, lw=0)
+            axes.set_title(f"{title}: {', '.join(death['held']) or 'no leader'}", fontsize=10)
+            _dress(axes)
+        for axes in drawn[len(deaths) :]:
+            axes.set_visible(False)
+        drawn[len(deaths) - 1].tick_params(labelbottom=True)
+        drawn[len(deaths) - 1].set_xlabel("seconds since the server was killed; grey: it is off")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("votes a second")
+    grid[0, 0].set(ylim=(0, None), xlim=(None, SECONDS_SHOWN))
+    grid[0, 0].legend(frameon=False, loc="lower right", fontsize=9)
+
+
+def _draw_hour(figure: Figure, rows: Sequence[Row]) -> None:
+    """Votes a second over the time, and the faults above them."""
+    (row,) = rows
+    above, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    for name, colour in (("acknowledged", ACCEPTED), ("refused", REFUSED)):
+        numbers = _numbers(row["data"]["timeline"][name])
+        bins = [numbers[first : first + BIN_SECONDS] for first in range(0, len(numbers), BIN_SECONDS)]
+        minutes = [number * BIN_SECONDS / 60 for number in range(len(bins))]
+        means = [sum(numbers) / len(numbers) for numbers in bins]
+        axes.step(minutes, means, where="post", color=colour, lw=1.2, label=name)
+    kinds = list(hour.FAULTS)
+    for fault in row["data"]["faults"]:
+        began = fault["at"] / 60
+        above.plot([began, began + fault["whole_after"] / 60], [kinds.index(fault["what"])] * 2, color="black", lw=3)
+    above.set_yticks(range(len(kinds)), kinds)
+    above.set(ylim=(len(kinds) - 0.5, -0.5), title="from each fault until all is whole again")
+    axes.set(xlabel="minutes", ylabel=f"votes a second, mean of {BIN_SECONDS} s", ylim=(0, None), xlim=(0, None))
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    _dress(axes)
+    _dress(above)
+
+
+def _numbers(line: str) -> list[int]:
+    return [int(word) for word in line.split()]
+
+
+def _dress(axes: Axes) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None, "Description": f"figures of {row['at']['date']}"})
+
+
+PLOTS = (
+    Plot("cloud-scale", (scale.NAME,), (8, 4.5), _draw_scale),
+    Plot("data-losses", (losses.NAME, losses_single.NAME), (11, 7.5), _draw_losses),
+    Plot("data-hour", (hour.NAME,), (11, 5), _draw_hour),
+)
 
 
 def _scale(row: Row) -> Iterator[str]:

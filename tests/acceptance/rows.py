@@ -53,11 +53,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Row:
-    """group: the word that chooses this row, and others like it, on the command line."""
+    """group: the word that chooses this row, and others like it, on the command line.
+
+    only_named: it is left out unless its group is named there.
+    """
 
     group: str
     name: str
     judge: Callable[[], Finding]
+    only_named: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ SETTING = Setting(
     machines="vm",
     variables={
         "voting_app_publish": "mesh",
+        "voting_app_data": "single",
         "voting_app_encrypt_networks": True,
         "swarm_ingress_encrypted": True,
     },

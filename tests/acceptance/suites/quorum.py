@@ -22,7 +22,10 @@ from tests.acceptance.membership import (
     strangers,
 )
 from tests.acceptance.rows import Row
-from tests.acceptance.stage import Stage
+from tests.acceptance.stage import Setting, Stage
+
+# What becomes of a node that alone has the votes is a part of the story.
+SETTING = Setting(variables={"voting_app_data": "single"})
 
 ROWS = {
     "losses": losses,
