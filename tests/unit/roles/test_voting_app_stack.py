@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rendered stack, held against the contract in ``voting_app_stack.yml``."""
+"""The rendered stacks of the app and of its stores, held against the contract in ``test_voting_app_stack.yml``."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +16,49 @@ import jinja2
 import pytest
 import yaml
 
-ROLE = Path(__file__).parents[3] / "roles" / "voting_app"
+ROOT = Path(__file__).parents[3]
+ROLE = ROOT / "roles" / "voting_app"
 CONTRACT = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+VARS: dict[str, Any] = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+STORES: dict[str, dict[str, Any]] = CONTRACT["stores"]
+MEMBERS = {f"{store}-{number}": (store, number) for store in STORES for number in (1, 2, 3)}
+
+publishings = pytest.mark.parametrize("publish", ["mesh", "edge"])
+image_sets = pytest.mark.parametrize("images", ["built", "upstream"])
 
 
-def render(images: str, publish: str) -> dict[str, Any]:
-    """The stack file as the role renders it with its defaults."""
-    variables = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    image_sets = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))["voting_app_image_sets"]
+def render(template: str, **settings: Any) -> str:
+    """A template as the role renders it with its defaults and these settings."""
     # Ansible's own settings of Jinja.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["to_json"] = json.dumps
-    variables |= {"voting_app_built_prefix": "voteapp.internal"}
-    chosen = {name: environment.from_string(image).render(variables) for name, image in image_sets[images].items()}
-    text = environment.get_template("docker-stack.yml.j2").render(
-        variables | {"voting_app_images": images, "voting_app_publish": publish, "voting_app_image": chosen}
+    known = (
+        DEFAULTS | {"voting_app_images": "built", "voting_app_publish": "edge", "voting_app_data": "single"} | settings
     )
-    stack: dict[str, Any] = yaml.safe_load(text)
+
+    def evaluate(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: evaluate(item) for name, item in value.items()}
+        return environment.from_string(value).render(known)
+
+    known["voting_app_data_stack"] = evaluate(known["voting_app_data_stack"])
+    known["voting_app_built_prefix"] = evaluate(VARS["voting_app_built_prefix"])
+    known["voting_app_member_image"] = evaluate(VARS["voting_app_member_image"])
+    known["voting_app_image"] = evaluate(VARS["voting_app_image_sets"][known["voting_app_images"]])
+    return environment.get_template(template).render(known)
+
+
+def app(images: str, publish: str, data: str = "single", **settings: Any) -> dict[str, Any]:
+    settings |= {"voting_app_images": images, "voting_app_publish": publish, "voting_app_data": data}
+    stack: dict[str, Any] = yaml.safe_load(render("docker-stack.yml.j2", **settings))
+    return stack
+
+
+def stores(images: str = "built", **settings: Any) -> dict[str, Any]:
+    stack: dict[str, Any] = yaml.safe_load(render("data-stack.yml.j2", voting_app_images=images, **settings))
     return stack
 
 
@@ -51,10 +78,10 @@ def without(service: dict[str, Any], additions: list[str]) -> dict[str, Any]:
     return {key: value for key, value in service.items() if value not in ({}, [])}
 
 
-@pytest.mark.parametrize("publish", ["mesh", "edge"])
+@publishings
 def test_upstream_is_the_articles_stack(publish: str) -> None:
     additions = CONTRACT["additions"][publish]
-    rendered = render("upstream", publish)
+    rendered = app("upstream", publish)
     services = {name: without(service, additions["services"]) for name, service in rendered["services"].items()}
     assert services == CONTRACT["article"][publish] | {
         name: services[name] for name in additions["whole_services"] if name in services
@@ -63,22 +90,192 @@ def test_upstream_is_the_articles_stack(publish: str) -> None:
     assert set(rendered["volumes"]) == {"db-data"}
 
 
-@pytest.mark.parametrize("publish", ["mesh", "edge"])
-@pytest.mark.parametrize("images", ["built", "upstream"])
-def test_nothing_that_faces_the_internet_shares_a_network_with_a_store(images: str, publish: str) -> None:
-    services = render(images, publish)["services"]
+@publishings
+@image_sets
+@pytest.mark.parametrize("data", ["single", "replicated"])
+def test_nothing_that_faces_the_internet_shares_a_network_with_a_store(images: str, publish: str, data: str) -> None:
+    services = app(images, publish, data)["services"]
     facing = set(services.get("edge", {"networks": []})["networks"])
     assert not facing & (set(services["redis"]["networks"]) | set(services["db"]["networks"]))
 
 
-def test_built_images_carry_no_password() -> None:
-    rendered = render("built", "edge")
-    for service in rendered["services"].values():
-        assert "POSTGRES_PASSWORD" not in service.get("environment", {})
-    assert rendered["secrets"] == {"db_password": {"external": True}}
+@publishings
+@image_sets
+def test_only_the_proxies_reach_the_members(images: str, publish: str) -> None:
+    stack = app(images, publish, "replicated")
+    reaches = {
+        name: [network for network in service["networks"] if network in ("queue", "database")]
+        for name, service in stack["services"].items()
+    }
+    assert {name: networks for name, networks in reaches.items() if networks} == {
+        "redis": ["queue"],
+        "db": ["database"],
+    }
+    assert "edge" in reaches or publish == "mesh"
+    # They are the members' own networks, by the names that these have as those of another stack.
+    assert {name: network for name, network in stack["networks"].items() if network.get("external")} == {
+        name: {"external": True, "name": f"voteapp-data_{name}"} for name in stores(images)["networks"]
+    }
 
 
-def test_our_images_never_pose_as_upstreams() -> None:
-    for name, service in render("built", "edge")["services"].items():
-        registry = service["image"].partition("/")[0]
-        assert "." in registry, f"{name}: {service['image']} would be on the default registry"
+@publishings
+@image_sets
+def test_a_proxy_on_each_node_stands_for_a_store(images: str, publish: str) -> None:
+    stack = app(images, publish, "replicated")
+    assert "volumes" not in stack
+    for name, network in (("redis", "frontend"), ("db", "backend")):
+        proxy = stack["services"][name]
+        assert (proxy["deploy"]["mode"], proxy["deploy"]["endpoint_mode"]) == ("global", "dnsrr")
+        assert "placement" not in proxy["deploy"]
+        assert not {"ports", "volumes", "secrets"} & set(proxy)
+        # Where the app looks for the store, it finds the proxy.
+        assert network in proxy["networks"]
+        assert [config["source"] for config in proxy["configs"]] == [name]
+        assert stack["configs"][name] == {"external": True}
+
+
+@pytest.mark.parametrize("store", ["redis", "db"])
+def test_a_proxy_knows_the_members_of_its_store_at_the_stores_port(store: str) -> None:
+    configuration = render("leader.cfg.j2", store=store)
+    port = STORES[store]["port"]
+    assert re.findall(r"^ +server (\S+) (\S+)$", configuration, re.MULTILINE) == [
+        (name, f"{name}:{port}") for name, (member_of, _) in MEMBERS.items() if member_of == store
+    ]
+    health = app("built", "edge", "replicated")["services"][store]["environment"]["EDGE_HEALTH_PORT"]
+    assert re.findall(r"^ +bind \*:(\d+)$", configuration, re.MULTILINE) == [health, str(port)]
+    assert ("role:master" in configuration, "/primary" in configuration) == (store == "redis", store == "db")
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="there is no HAProxy on this machine")
+@pytest.mark.parametrize("store", ["redis", "db"])
+def test_haproxy_takes_the_configuration_of_a_proxy(store: str, tmp_path: Path) -> None:
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(render("leader.cfg.j2", store=store), encoding="utf-8")
+    check = subprocess.run(["haproxy", "-c", "-f", path], capture_output=True, text=True, check=False, timeout=20)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+@image_sets
+def test_each_member_is_one_task_on_the_node_of_its_number(images: str) -> None:
+    stack = stores(images)
+    assert set(stack["services"]) == set(MEMBERS)
+    for name, (store, number) in MEMBERS.items():
+        member = stack["services"][name]
+        assert member["deploy"].get("mode", "replicated") == "replicated"
+        assert member["deploy"].get("replicas", 1) == 1
+        assert member["deploy"]["endpoint_mode"] == "dnsrr"
+        assert member["deploy"]["placement"]["constraints"] == [f"node.labels.voteapp.member == {number}"]
+        # The new task never meets the old one on their volume.
+        assert member["deploy"]["update_config"]["order"] == "stop-first"
+        assert member["networks"] == [STORES[store]["network"]]
+        assert "ports" not in member
+        # Names of peers that are not there have to fail at once.
+        assert member["dns"] == ["127.0.0.1"]
+    assert {name: network["internal"] for name, network in stack["networks"].items()} == {
+        store["network"]: True for store in STORES.values()
+    }
+
+
+def test_a_check_before_there_are_labels_names_the_nodes() -> None:
+    nodes = {"1": "node-a", "2": "node-b", "3": "node-c"}
+    rendered = stores(voting_app_member_places=nodes)["services"]
+    for name, (_, number) in MEMBERS.items():
+        assert rendered[name]["deploy"]["placement"]["constraints"] == [f"node.hostname == {nodes[str(number)]}"]
+
+
+@image_sets
+def test_each_member_has_a_volume_of_its_own(images: str) -> None:
+    stack = stores(images)
+    mounts = {}
+    for name, (store, number) in MEMBERS.items():
+        (mount,) = stack["services"][name]["volumes"]
+        volume, _, path = mount.partition(":")
+        # Each node has a volume of that name, so a number and a name have to be one member's.
+        mounts[number, volume] = name
+        dockerfile = (ROOT / "apps" / STORES[store]["image"] / "Dockerfile").read_text(encoding="utf-8")
+        assert f"VOLUME {path}\n" in dockerfile
+    assert len(mounts) == len(MEMBERS)
+    assert set(stack["volumes"]) == {volume for _, volume in mounts} == set(VARS["voting_app_stores_of_a_member"])
+
+
+def test_members_know_themselves_and_each_other() -> None:
+    services = stores()["services"]
+    names = {store: [name for name, (member_of, _) in MEMBERS.items() if member_of == store] for store in STORES}
+    for name, (store, _) in MEMBERS.items():
+        environment = services[name]["environment"]
+        assert environment[STORES[store]["name"]] == name
+        for variable, of in STORES[store].get("knows", {}).items():
+            assert environment[variable].split() == names[of]
+    hosts = ",".join(f"{name}:2379" for name in names["etcd"])
+    assert {services[name]["environment"]["PATRONI_ETCD3_HOSTS"] for name in names["db"]} == {hosts}
+
+
+@pytest.mark.parametrize("data", ["single", "replicated"])
+@publishings
+def test_built_images_carry_no_password(publish: str, data: str) -> None:
+    rendered = app("built", publish, data)
+    for name, service in [*rendered["services"].items(), *stores("built")["services"].items()]:
+        passwords = {key: value for key, value in service.get("environment", {}).items() if "PASSWORD" in key}
+        assert passwords == {
+            f"{secret.upper().replace('DB_', 'POSTGRES_')}_FILE": f"/run/secrets/{secret}"
+            for secret in service.get("secrets", [])
+        }, name
+    name = {"name": "voteapp-data_db_password_v1"} if data == "replicated" else {}
+    assert rendered["secrets"] == {"db_password": {"external": True} | name}
+
+
+def test_upstreams_images_keep_the_password_that_is_fixed_in_them() -> None:
+    assert app("upstream", "edge")["services"]["db"]["environment"]["POSTGRES_PASSWORD"] == "postgres"
+    assert "secrets" not in app("upstream", "edge", "replicated")
+    stack = stores("upstream")
+    for number in (1, 2, 3):
+        member = stack["services"][f"db-{number}"]
+        assert member["environment"]["POSTGRES_PASSWORD"] == "postgres"
+        assert "POSTGRES_PASSWORD_FILE" not in member["environment"]
+        assert member["secrets"] == ["replication_password"]
+    assert stack["secrets"] == {"replication_password": {"external": True}}
+
+
+def test_the_stores_declare_the_secrets_that_members_use() -> None:
+    stack = stores("built")
+    used = {name: service["secrets"] for name, service in stack["services"].items() if "secrets" in service}
+    assert used == {f"db-{number}": ["replication_password", "db_password"] for number in (1, 2, 3)}
+    assert stack["secrets"] == {name: {"external": True} for name in ("replication_password", "db_password")}
+
+
+@pytest.mark.parametrize(
+    ("registry", "prefix"), [("", "voteapp.internal"), ("r.example:5000", "r.example:5000/voteapp")]
+)
+@pytest.mark.parametrize("data", ["single", "replicated"])
+def test_our_images_never_pose_as_upstreams(data: str, registry: str, prefix: str) -> None:
+    named = app("built", "edge", data, voting_app_registry=registry)["services"]
+    # What the stores are made of is ours, whatever the app's own images are.
+    named |= stores("upstream", voting_app_registry=registry)["services"]
+    proxies = app("upstream", "edge", "replicated", voting_app_registry=registry)["services"]
+    named |= {f"proxy of {name}": proxies[name] for name in ("redis", "db")}
+    for name, service in named.items():
+        assert service["image"].rpartition("/")[0] == prefix, f"{name}: {service['image']}"
+        assert "." in service["image"].partition("/")[0], f"{name}: {service['image']} would be on the default registry"
+    for name, (store, _) in MEMBERS.items():
+        assert named[name]["image"] == f"{prefix}/{STORES[store]['image']}:{DEFAULTS['voting_app_version']}"
+
+
+# A vote waits for a replica only where there is one, and only where the page can.
+@pytest.mark.parametrize(
+    ("images", "data", "replicas"),
+    [
+        ("built", "replicated", "1"),
+        ("built", "single", None),
+        ("upstream", "replicated", None),
+        ("upstream", "single", None),
+    ],
+)
+@publishings
+def test_votes_wait_for_a_replica_where_there_is_one(
+    images: str, data: str, replicas: str | None, publish: str
+) -> None:
+    services = app(images, publish, data)["services"]
+    assert services["vote"].get("environment", {}).get("VOTE_REPLICAS") == replicas
+    assert not [
+        name for name in services if name != "vote" and "VOTE_REPLICAS" in services[name].get("environment", {})
+    ]
