@@ -1,15 +1,22 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How members of the replicated stores start, and what they say of themselves, with stand-ins for what they call."""
+"""How members of the replicated stores start, and what they say of themselves, with stand-ins for what they call.
+
+One test has a queue of real processes. It is left out where redis-server is not on PATH from 7.2 on, the first whose
+redis-cli has the option -t.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +37,12 @@ SERVER = """#!/bin/bash
 env >"$BOX/environment"
 printf '%s\\n' "${0##*/}" "$@" >"$BOX/served.new" && mv "$BOX/served.new" "$BOX/served"
 """
+# The same of a client: what it is told comes by its input.
+PSQL = (
+    SERVER
+    + """cat >"$BOX/statements"
+"""
+)
 # Answers what the test has written for a call like this one; nobody is there for any other.
 CLIENT = """#!/bin/bash
 call="${0##*/} $*"
@@ -41,6 +54,7 @@ exit 1
 PROGRAMS = {
     **dict.fromkeys(("etcd", "redis-server", "patroni", "psql"), SERVER),
     **dict.fromkeys(("etcdctl", "redis-cli"), CLIENT),
+    "psql": PSQL,
     "sleep": "#!/bin/bash\nexec /bin/sleep 0.05\n",
 }
 ENVIRONMENTS = {
@@ -62,18 +76,19 @@ ENVIRONMENTS = {
 class Member:
     """A member's container: its volume, and the programs that are run in it."""
 
-    def __init__(self, folder: Path, store: str) -> None:
+    def __init__(self, folder: Path, store: str, stand_ins: dict[str, str] = PROGRAMS) -> None:
         self.folder, self.store = folder, store
+        self.image = APPS / {"sentinel": "redis"}.get(store, store)
         self.data = folder / "data"
         self.waiting = folder / "waiting"
-        self.data.mkdir()
+        self.data.mkdir(parents=True)
         programs = folder / "programs"
         programs.mkdir()
-        for name, text in PROGRAMS.items():
+        for name, text in stand_ins.items():
             (programs / name).write_text(text, encoding="utf-8")
             (programs / name).chmod(0o755)
         self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PATH": f"{programs}:{self.image}:{os.environ['PATH']}",
             "BOX": str(folder),
             "WAITING": str(self.waiting),
             "DATA": str(self.data),
@@ -91,7 +106,9 @@ class Member:
             path.write_text(text, encoding="utf-8")
 
     def files(self) -> set[str]:
-        return {str(path.relative_to(self.data)) for path in self.data.rglob("*") if path.is_file()}
+        """What is in the volume, less what says whose it is."""
+        files = {str(path.relative_to(self.data)) for path in self.data.rglob("*") if path.is_file()}
+        return files - {".lock", ".name"}
 
     def answers(self, answers: dict[str, str]) -> None:
         """What clients are told: {pattern of a call: answer}. The first pattern that fits is taken."""
@@ -107,7 +124,7 @@ class Member:
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def start(self, program: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        path = APPS / {"sentinel": "redis"}.get(self.store, self.store) / program
+        path = self.image / program
         interpreter = [sys.executable] if "python" in path.read_text(encoding="utf-8").partition("\n")[0] else []
         with (self.folder / "said").open("w") as said:
             process = subprocess.Popen(
@@ -158,11 +175,11 @@ class Member:
             process.wait()
 
 
-def eventually(answer: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_ACT
+def eventually(answer: Callable[[], bool], seconds: float = SECONDS_TO_ACT, pause: float = 0.02) -> None:
+    deadline = time.monotonic() + seconds
     while not answer():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 @pytest.fixture
@@ -173,8 +190,24 @@ def member(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Member]:
     member.end()
 
 
+def is_held(lock: Path) -> bool:
+    """Whether a process of a container has the volume still."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def of(*stores: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("member", stores, indirect=True)
+
+
+def begin(member: Member) -> subprocess.Popen[str]:
+    """A start of a member, whatever its store is, that finds no etcd."""
+    program = "sentinel" if member.store == "sentinel" else "member"
+    return member.start(program, REPLICATION_PASSWORD="r", PATRONI_ETCD3_HOSTS="127.0.0.1:1")
 
 
 # ---- etcd
@@ -299,7 +332,7 @@ def test_a_learner_is_given_its_vote_once(member: Member) -> None:
 @of("etcd")
 def test_a_learner_that_is_not_known_or_not_ready_is_no_success(member: Member) -> None:
     member.answers({"*member list": MEMBER_LIST})
-    assert member.run("promote", "etcd-4")[0] != 0
+    assert member.run("promote", "etcd-4") == (1, "etcd-4 has no place in the cluster\n")
     member.answers({"*member list": MEMBER_LIST.replace("http://etcd-2:2379, false", "http://etcd-2:2379, true")})
     assert member.run("promote", "etcd-2")[0] != 0
 
@@ -518,14 +551,29 @@ def configuration(member: Member) -> list[str]:
 @of("sentinel")
 def test_a_sentinel_goes_on_with_what_it_has_learned(member: Member) -> None:
     learned = ["sentinel myid abc", "sentinel monitor votes redis-2 6379 2", "sentinel known-sentinel votes sentinel-2"]
-    member.fill("sentinel.conf", text="\n".join([*learned, "sentinel down-after-milliseconds votes 30000", ""]))
+    old = ["sentinel down-after-milliseconds votes 30000", "sentinel failover-timeout votes 180000"]
+    member.fill("sentinel.conf", text="\n".join([*learned, *old, ""]))
     member.answers(KNOWN)
     served = member.goes_on(member.start("sentinel"))
     assert served == ["redis-server", str(member.data / "sentinel.conf"), "--sentinel"]
-    assert configuration(member)[:3] == learned
-    assert len([line for line in configuration(member) if "down-after-milliseconds" in line]) == 1
-    assert member.calls() == []
+    assert configuration(member) == [
+        *learned,
+        "sentinel down-after-milliseconds votes 6000",
+        "sentinel failover-timeout votes 5000",
+    ]
+    assert not [call for call in member.calls() if "get-master-addr-by-name" in call]
     assert member.files() == {"sentinel.conf"}
+
+
+@of("sentinel")
+def test_a_sentinel_asks_replicas_more_often_than_it_does_by_itself(member: Member) -> None:
+    often = "redis-cli -t 2 -p 26379 sentinel debug info-period 1000"
+    member.fill(".initialise")
+    assert member.goes_on(member.start("sentinel"))
+    # It does not answer yet.
+    eventually(lambda: member.calls().count(often) > 3)
+    member.answers({often: "OK"})
+    eventually(lambda: not is_held(member.data / ".lock"))
 
 
 @of("sentinel")
@@ -561,27 +609,141 @@ def test_the_first_member_is_the_master_of_a_new_queue(member: Member) -> None:
 @of("sentinel")
 def test_a_sentinel_is_the_same_one_after_a_loss(member: Member) -> None:
     member.answers(KNOWN)
-    identities, patience = [], set()
+    identities, patience = [], []
     for name in ("sentinel-1", "sentinel-2", "sentinel-3", "sentinel-1"):
         member.goes_on(member.start("sentinel", SENTINEL_NAME=name))
         identities += [line for line in configuration(member) if line.startswith("sentinel myid ")]
-        patience |= {line for line in configuration(member) if "down-after-milliseconds" in line}
+        patience += [line for line in configuration(member) if "down-after-milliseconds" in line]
         assert f"sentinel announce-ip {name}" in configuration(member)
-        (member.data / "sentinel.conf").unlink()
+        member.end()
+        shutil.rmtree(member.data)
+        member.data.mkdir()
     assert identities[3] == identities[0]
     assert len(set(identities)) == 3
-    assert len(patience) == 3, "sentinels that ask at the same moment are elected by nobody"
+    # Sentinels that ask at the same moment are elected by nobody.
+    assert [int(line.rpartition(" ")[2]) for line in patience] == [6000, 6500, 7000, 6000]
+
+
+# ---- a queue of real processes
+
+
+def redis_version() -> str:
+    """Of the redis-server on PATH, "none" where there is no such program."""
+    if shutil.which("redis-server") is None:
+        return "none"
+    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
+    return told.split("v=")[1].split()[0]
+
+
+REDIS = redis_version()
+on_redis = pytest.mark.skipif(
+    REDIS == "none" or [int(number) for number in REDIS.split(".")] < [7, 2],
+    reason=f"redis-server 7.2 or newer is not on PATH (there is: {REDIS})",
+)
+# The programs themselves, on the address that stands for the member's host, with the image's configuration.
+ON_A_HOST = {
+    "redis-server": f"""#!/bin/bash
+exec {shutil.which("redis-server")} "${{@/#\\/etc\\/redis\\/redis.conf/$BOX/redis.conf}}" --bind "$HOST"
+""",
+    "redis-cli": f"""#!/bin/bash
+[[ " $* " == *' -h '* ]] || set -- -h "$HOST" "$@"
+exec {shutil.which("redis-cli")} "$@"
+""",
+}
+
+
+class Host:
+    """A member of the queue and a sentinel beside it, on an address of the loopback interface."""
+
+    def __init__(self, folder: Path, address: str, hosts: str) -> None:
+        names = {"HOST": address, "REDIS_MEMBERS": hosts, "SENTINEL_MEMBERS": hosts}
+        self.member = Member(folder / "redis", "redis", ON_A_HOST)
+        self.member.environment |= names | {"REDIS_NAME": address}
+        self.sentinel = Member(folder / "sentinel", "sentinel", ON_A_HOST)
+        self.sentinel.environment |= names | {"SENTINEL_NAME": address}
+        configuration = (APPS / "redis" / "redis.conf").read_text(encoding="utf-8")
+        self.member.fill("../redis.conf", text=configuration.replace("dir /data", f"dir {self.member.data}", 1))
+
+    def ask(self, *command: str, port: int = 6379) -> str:
+        """What the member answers, or the sentinel at its port; nothing where it is not there."""
+        call = ["redis-cli", "-h", self.member.environment["HOST"], "-p", str(port), *command]
+        return subprocess.run(call, capture_output=True, text=True, check=False, timeout=SECONDS_TO_ACT).stdout
+
+    def says(self, *parts: str) -> bool:
+        told = self.ask("info", "replication")
+        return all(part in told for part in parts)
+
+    def linked(self) -> bool:
+        return self.says("master_link_status:up", "slave_priority:100")
+
+    def votes(self) -> list[str]:
+        return self.ask("lrange", "votes", "0", "-1").split()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[list[Host]]:
+    """A queue with its three members and three sentinels, the first one the master."""
+    addresses = [f"127.7.{os.getpid() % 256}.{number}" for number in (1, 2, 3)]
+    hosts = [Host(tmp_path / address, address, " ".join(addresses)) for address in addresses]
+    hosts[0].member.fill(".initialise", text="")
+    hosts[0].sentinel.fill(".initialise", text="")
+    try:
+        for host in hosts:
+            host.sentinel.start("sentinel")
+            host.member.start("member")
+        eventually(lambda: all(host.linked() for host in hosts[1:]), 60, 0.5)
+        eventually(lambda: all("OK 3" in host.ask("sentinel", "ckquorum", "votes", port=26379) for host in hosts), 60)
+        yield hosts
+    finally:
+        for host in hosts:
+            host.sentinel.end()
+            host.member.end()
+
+
+@on_redis
+def test_a_stale_replica_is_not_promoted_before_it_has_followed(hosts: list[Host]) -> None:
+    one, two, three = hosts
+    one.ask("rpush", "votes", "early")
+    assert one.ask("wait", "2", "5000") == "2\n"
+    three.member.end()
+    one.ask("rpush", "votes", "late")
+    assert one.ask("wait", "1", "5000") == "1\n"
+
+    # All are gone, and the replicas come back, of which nobody can tell which one has more.
+    one.member.end()
+    two.member.end()
+    for host in (three, two):
+        host.member.start("member")
+
+    def attempts() -> int:
+        return sum(host.sentinel.said().count("-failover-abort-no-good-slave") for host in hosts)
+
+    eventually(lambda: two.says("role:slave") and three.says("role:slave"), 60, 0.5)
+    tried = attempts()
+    # Two, for the first may have begun before the sentinels saw them.
+    eventually(lambda: attempts() >= tried + 2, 90, 0.5)
+    assert two.says("role:slave", "slave_priority:0")
+    assert three.says("role:slave", "slave_priority:0")
+
+    one.member.start("member")
+    eventually(lambda: two.linked() and three.linked(), 60, 0.5)
+    assert [host.votes() for host in hosts] == [["early", "late"]] * 3
+
+    # Who has followed can be chosen.
+    one.member.end()
+    eventually(lambda: two.says("role:master") or three.says("role:master"), 60, 0.5)
+    assert [host.votes() for host in (two, three)] == [["early", "late"]] * 2
 
 
 # ---- db
 
 
 class Service(ThreadingHTTPServer):
-    """Answers at one path, as the function says."""
+    """Answers at some paths, as the function of each says."""
 
-    def __init__(self, path: str, answer: Callable[[bytes], str], status: int = 200) -> None:
+    def __init__(self, answers: dict[str, Callable[[bytes], str]], status: int = 200) -> None:
         super().__init__(("127.0.0.1", 0), Request)
-        self.path, self.answer, self.status = path, answer, status
+        self.answers, self.status = answers, status
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:
@@ -597,8 +759,9 @@ class Service(ThreadingHTTPServer):
 class Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         service = cast("Service", self.server)
-        text = service.answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        self.send_response(service.status if self.path == service.path else 404)
+        answer = service.answers.get(self.path)
+        text = answer(self.rfile.read(int(self.headers.get("Content-Length", 0)))) if answer else ""
+        self.send_response(service.status if answer else 404)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
@@ -615,59 +778,93 @@ def etcd(member: Member) -> Iterator[dict[str, str]]:
     """The keys of the etcd that the member is told of. Another one that it is told of is silent."""
     keys: dict[str, str] = {}
 
-    def answer(body: bytes) -> str:
-        key = json.loads(body)["key"]
-        value = keys.get(base64.b64decode(key).decode())
-        found = [] if value is None else [{"key": key, "value": base64.b64encode(value.encode()).decode()}]
-        return json.dumps({"kvs": found} if found else {})
+    def key_of(body: bytes) -> str:
+        return base64.b64decode(json.loads(body)["key"]).decode()
 
-    with Service("/v3/kv/range", answer) as service:
-        member.environment["PATRONI_ETCD3_HOSTS"] = f"127.0.0.1:1,127.0.0.1:{service.server_port}"
+    def find(body: bytes) -> str:
+        value = keys.get(key_of(body))
+        found = {} if value is None else {"kvs": [{"value": base64.b64encode(value.encode()).decode()}]}
+        return json.dumps(found)
+
+    def delete(body: bytes) -> str:
+        keys.pop(key_of(body), None)
+        return "{}"
+
+    with Service({"/v3/kv/range": find, "/v3/kv/deleterange": delete}) as service:
+        member.environment["PATRONI_ETCD3_HOSTS"] = f"127.0.0.1:1, 127.0.0.1:{service.server_port}"
         yield keys
 
 
+PATRONI = ["patroni", "/etc/patroni.yml"]
 CLUSTER = "/service/voteapp/initialize"
+OTHER = {"/service/other/initialize": "7"}
+COMPLETE = {"pgdata/PG_VERSION", "pgdata/global/pg_control"}
+INCOMPLETE = {"pgdata/PG_VERSION"}
 # Clusters that this member is no part of, or that are not there yet.
-NO_CLUSTER: dict[str, dict[str, str]] = {
-    "none": {},
-    "one of another name": {"/service/other/initialize": "7"},
-    "one that begins": {CLUSTER: ""},
+NO_CLUSTER: dict[str, dict[str, str]] = {"none": {}, "one of another name": OTHER, "one that begins": {CLUSTER: ""}}
+
+
+@of("db")
+@pytest.mark.parametrize("files", [set(), INCOMPLETE], ids=["empty", "incomplete"])
+@pytest.mark.parametrize("keys", NO_CLUSTER.values(), ids=NO_CLUSTER.keys())
+def test_a_database_without_data_waits_for_a_cluster(
+    member: Member, etcd: dict[str, str], keys: dict[str, str], files: set[str]
+) -> None:
+    member.fill(*files)
+    etcd.update(keys)
+    start = member.start("member", REPLICATION_PASSWORD="r")
+    member.waits(start, "db-1 has no data, and waits for a cluster that it can be cloned from: etcd knows of none")
+    assert member.files() == files
+    etcd[CLUSTER] = "7512345678901234567"
+    assert member.goes_on(start) == PATRONI
+    assert member.files() == set()
+
+
+# {case: (what is in the volume, what etcd knows, what is left of either)}
+DB_STARTS: dict[str, tuple[set[str], dict[str, str], set[str], dict[str, str]]] = {
+    "a new database": ({".initialise"}, OTHER, {".initialise"}, OTHER),
+    "a new one, again": (INCOMPLETE | {".initialise"}, {CLUSTER: ""}, {".initialise"}, {}),
+    "asked for, and it was made": (COMPLETE | {".initialise"}, {CLUSTER: "7"}, COMPLETE, {CLUSTER: "7"}),
+    "asked for, and another member has one": ({".initialise"}, {CLUSTER: "7"}, set(), {CLUSTER: "7"}),
+    "with data": (COMPLETE, {CLUSTER: "7"}, COMPLETE, {CLUSTER: "7"}),
+    "with data that etcd has forgotten": (COMPLETE, {}, COMPLETE, {}),
 }
 
 
 @of("db")
-@pytest.mark.parametrize("keys", NO_CLUSTER.values(), ids=NO_CLUSTER.keys())
-def test_an_empty_database_waits_for_a_cluster(member: Member, etcd: dict[str, str], keys: dict[str, str]) -> None:
+@pytest.mark.parametrize(("files", "keys", "left", "known"), DB_STARTS.values(), ids=DB_STARTS.keys())
+def test_a_database_starts_on_what_there_is(
+    member: Member, etcd: dict[str, str], files: set[str], keys: dict[str, str], left: set[str], known: dict[str, str]
+) -> None:
+    member.fill(*files)
     etcd.update(keys)
-    start = member.start("member", REPLICATION_PASSWORD="r")
-    member.waits(start, "db-1 has no data, and waits for a cluster that it can be cloned from")
-    etcd[CLUSTER] = "7512345678901234567"
-    assert member.goes_on(start) == ["patroni", "/etc/patroni.yml"]
+    assert member.goes_on(member.start("member", REPLICATION_PASSWORD="r")) == PATRONI
+    assert (member.files(), etcd) == (left, known)
 
 
 @of("db")
-def test_an_empty_database_waits_while_etcd_is_silent(member: Member) -> None:
+@pytest.mark.parametrize("files", [set(), INCOMPLETE, COMPLETE | {".initialise"}], ids=["empty", "incomplete", "asked"])
+def test_a_database_decides_nothing_while_etcd_is_silent(member: Member, files: set[str]) -> None:
+    member.fill(*files)
     start = member.start("member", PATRONI_ETCD3_HOSTS="127.0.0.1:1, 127.0.0.1:2", REPLICATION_PASSWORD="r")
-    member.waits(start, "or etcd does not answer")
-    member.fill(".initialise")
-    assert member.goes_on(start) == ["patroni", "/etc/patroni.yml"]
-    assert member.files() == {".initialise"}
+    member.waits(start, "etcd does not answer")
+    assert member.files() == files
 
 
 @of("db")
 def test_a_database_with_data_asks_nobody(member: Member) -> None:
-    member.fill(".initialise", "pgdata/PG_VERSION")
-    assert member.goes_on(member.start("member", PATRONI_ETCD3_HOSTS="", REPLICATION_PASSWORD="r"))
-    assert member.files() == {"pgdata/PG_VERSION"}
+    member.fill(*COMPLETE)
+    assert member.goes_on(begin(member)) == PATRONI
+    assert member.files() == COMPLETE
 
 
 @of("db")
 def test_passwords_reach_patroni_by_its_environment_alone(member: Member) -> None:
-    member.fill(".initialise")
+    member.fill(*COMPLETE)
     secret = member.folder / "secret"
     secret.write_text("repl1ca\n", encoding="utf-8")
     served = member.goes_on(member.start("member", REPLICATION_PASSWORD_FILE=str(secret), REPLICATION_PASSWORD=""))
-    assert served == ["patroni", "/etc/patroni.yml"]
+    assert served == PATRONI
     assert member.environment_of_server() >= {
         "PATRONI_SUPERUSER_PASSWORD=s3cret",
         "PATRONI_REPLICATION_PASSWORD=repl1ca",
@@ -702,6 +899,31 @@ def test_a_database_needs_its_passwords(member: Member) -> None:
     code, said = member.run("member")
     assert code != 0
     assert "Set REPLICATION_PASSWORD_FILE to the path of a file" in said
+
+
+@of("db")
+@pytest.mark.parametrize("role", ["primary", "master", "promoted"])
+def test_the_leaders_roles_get_the_passwords_that_it_is_given(member: Member, role: str) -> None:
+    secret = member.folder / "secret"
+    secret.write_text("n3w\n", encoding="utf-8")
+    given = {"POSTGRES_PASSWORD_FILE": str(secret), "REPLICATION_PASSWORD": "repl1ca"}
+    assert member.run("passwords", "on_role_change", role, "voteapp", **given) == (0, "")
+    assert {"SUPERUSER=n3w", "REPLICATION=repl1ca"} <= set(
+        (member.folder / "environment").read_text(encoding="utf-8").splitlines()
+    )
+    statements = (member.folder / "statements").read_text(encoding="utf-8")
+    assert statements.index("SET synchronous_commit = local;") < statements.index("ALTER ROLE")
+    assert "ALTER ROLE postgres PASSWORD :'superuser'" in statements
+    assert re.search(r"ROLE replicator [^:]*PASSWORD %L'[^:]*:'replication'", statements)
+    for told in (statements, " ".join(member.served())):
+        assert "n3w" not in told
+        assert "repl1ca" not in told
+
+
+@of("db")
+def test_a_replica_sets_no_password(member: Member) -> None:
+    assert member.run("passwords", "on_start", "replica", "voteapp", REPLICATION_PASSWORD="r") == (0, "")
+    assert not member.served()
 
 
 def cluster(*members: str) -> dict[str, Any]:
@@ -747,7 +969,7 @@ DB_VERDICTS: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_the_database_tells_whether_it_does_its_part(
     member: Member, told: dict[str, Any], scope: str, flaw: str
 ) -> None:
-    with Service("/cluster", lambda _: json.dumps(told)) as patroni:
+    with Service({"/cluster": lambda _: json.dumps(told)}) as patroni:
         code, said = member.run("ready", scope, API_PORT=str(patroni.server_port))
     assert (code, flaw in said) == (int(bool(flaw)), True), said
 
@@ -755,7 +977,7 @@ def test_the_database_tells_whether_it_does_its_part(
 @of("db")
 @pytest.mark.parametrize(("status", "lives"), [(200, True), (503, False)])
 def test_a_database_lives_while_patroni_says_so_or_it_waits(member: Member, status: int, lives: bool) -> None:
-    with Service("/liveness", lambda _: "", status) as patroni:
+    with Service({"/liveness": lambda _: ""}, status) as patroni:
         assert (member.run("alive", API_PORT=str(patroni.server_port))[0] == 0) == lives
     assert member.run("alive", API_PORT="1")[0] != 0
     member.waiting.touch()
@@ -767,35 +989,56 @@ def test_a_database_lives_while_patroni_says_so_or_it_waits(member: Member, stat
 
 @of("etcd", "redis", "sentinel", "db")
 def test_one_that_waits_can_be_stopped(member: Member) -> None:
-    program = "sentinel" if member.store == "sentinel" else "member"
-    start = member.start(program, REPLICATION_PASSWORD="r", PATRONI_ETCD3_HOSTS="127.0.0.1:1")
-    member.waits(start, "waits")
-    start.terminate()
-    assert start.wait(SECONDS_TO_ACT) == 143
-
-
-# {store: (exit code, what is said)}
-WAITS = {
-    "etcd": (3, "etcd-1 has no data, and waits to be given a place"),
-    "redis": (1, "redis-1 waits for the sentinels"),
-    "sentinel": (1, "sentinel-1 waits for the sentinels"),
-    "db": (1, "db-1 has no data, and waits"),
-}
+    process = begin(member)
+    member.waits(process, "waits")
+    process.terminate()
+    assert process.wait(SECONDS_TO_ACT) == 143
 
 
 @of("etcd", "redis", "sentinel", "db")
-def test_one_that_waits_is_not_ready(member: Member) -> None:
-    member.waiting.touch()
-    code, said = member.run("ready")
-    assert code == WAITS[member.store][0]
-    assert WAITS[member.store][1] in said
-    assert member.calls() == []
+def test_one_that_waits_is_not_ready_and_says_for_what(member: Member) -> None:
+    member.waits(begin(member), "waits")
+    member.end()
+    said, asked = member.said().splitlines()[-1], len(member.calls())
+    # Code 3 is for a deployment, which gives it a place.
+    assert member.run("ready") == (3 if member.store == "etcd" else 1, f"{said}\n")
+    assert len(member.calls()) == asked
+
+
+@of("redis", "sentinel", "db")
+def test_one_waits_for_the_container_that_has_its_volume_still(member: Member) -> None:
+    member.fill("sentinel.conf", MANIFEST, *COMPLETE)
+    member.answers(votes("redis-2", "redis-2", "redis-2") | LINKED)
+    with (member.data / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = begin(member)
+        eventually(lambda: "waits until the container before it has ended" in member.said())
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        assert (member.calls(), member.served()) == ([], [])
+    assert member.goes_on(process)
+    assert (member.data / ".name").read_text(encoding="utf-8").strip() == f"{member.store}-1"
+
+
+@of("etcd", "redis", "sentinel", "db")
+def test_one_does_not_touch_the_volume_of_another_member(member: Member) -> None:
+    files = {".initialise", "sentinel.conf", MANIFEST, "member/wal/0.wal", *COMPLETE}
+    member.fill(*files)
+    member.fill(".name", text=f"{member.store}-2")
+    process = begin(member)
+    eventually(lambda: f"does not touch this volume, which is that of {member.store}-2" in member.said())
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    assert (member.files(), member.calls(), member.served()) == (files, [], [])
+    # No deployment can help, so it is not the code for that.
+    code, told = member.run("ready")
+    assert (code, f"that of {member.store}-2" in told) == (1, True)
 
 
 @of("etcd", "redis", "db")
 def test_what_allowed_one_to_begin_is_over_once_it_is_ready(member: Member) -> None:
     member.fill(".initialise")
-    with Service("/cluster", lambda _: json.dumps(cluster(LEADER, SYNC, ASYNC))) as patroni:
+    with Service({"/cluster": lambda _: json.dumps(cluster(LEADER, SYNC, ASYNC))}) as patroni:
         assert member.run("ready", API_PORT="1")[0] == 1
         assert member.files() == {".initialise"}
         member.answers(VOTER | HEALTH | LINKED)
