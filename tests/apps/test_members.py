@@ -38,11 +38,8 @@ env >"$BOX/environment"
 printf '%s\\n' "${0##*/}" "$@" >"$BOX/served.new" && mv "$BOX/served.new" "$BOX/served"
 """
 # The same of a client: what it is told comes by its input.
-PSQL = (
-    SERVER
-    + """cat >"$BOX/statements"
+PSQL = f"""{SERVER}cat >"$BOX/statements"
 """
-)
 # Answers what the test has written for a call like this one; nobody is there for any other.
 CLIENT = """#!/bin/bash
 call="${0##*/} $*"
@@ -52,7 +49,7 @@ echo 'nobody is there' >&2
 exit 1
 """
 PROGRAMS = {
-    **dict.fromkeys(("etcd", "redis-server", "patroni", "psql"), SERVER),
+    **dict.fromkeys(("etcd", "redis-server", "patroni"), SERVER),
     **dict.fromkeys(("etcdctl", "redis-cli"), CLIENT),
     "psql": PSQL,
     "sleep": "#!/bin/bash\nexec /bin/sleep 0.05\n",
@@ -396,7 +393,7 @@ def test_an_empty_redis_never_becomes_the_master(member: Member) -> None:
     new = replicas(redis_2=1, redis_3=1)
     member.answers(votes("redis-1", "redis-1", "redis-1") | new | LINKED)
     # However long it takes.
-    start = member.start("member", SECONDS="1000")
+    start = member.start("member", PATIENCE="0")
     member.waits(start, "redis-1 has no data and is the master for the sentinels")
     member.answers(votes("redis-1", "redis-3", "redis-3") | new | LINKED)
     program, *arguments = member.goes_on(start)
@@ -466,7 +463,7 @@ def test_a_master_that_comes_back_leaves_its_place_for_a_while(member: Member, o
     member.waits(start, "redis-1 was the master, and leaves its place to a replica")
     member.end()
     # Nobody was chosen for a minute.
-    assert "--replicaof" not in member.goes_on(member.start("member", SECONDS="60"))
+    assert "--replicaof" not in member.goes_on(member.start("member", PATIENCE="0"))
 
 
 @of("redis")
@@ -572,6 +569,7 @@ def test_a_sentinel_asks_replicas_more_often_than_it_does_by_itself(member: Memb
     assert member.goes_on(member.start("sentinel"))
     # It does not answer yet.
     eventually(lambda: member.calls().count(often) > 3)
+    assert is_held(member.data / ".lock")
     member.answers({often: "OK"})
     eventually(lambda: not is_held(member.data / ".lock"))
 
@@ -824,6 +822,7 @@ def test_a_database_without_data_waits_for_a_cluster(
 DB_STARTS: dict[str, tuple[set[str], dict[str, str], set[str], dict[str, str]]] = {
     "a new database": ({".initialise"}, OTHER, {".initialise"}, OTHER),
     "a new one, again": (INCOMPLETE | {".initialise"}, {CLUSTER: ""}, {".initialise"}, {}),
+    "a new one, which was made and is not known": (COMPLETE | {".initialise"}, {CLUSTER: ""}, {".initialise"}, {}),
     "asked for, and it was made": (COMPLETE | {".initialise"}, {CLUSTER: "7"}, COMPLETE, {CLUSTER: "7"}),
     "asked for, and another member has one": ({".initialise"}, {CLUSTER: "7"}, set(), {CLUSTER: "7"}),
     "with data": (COMPLETE, {CLUSTER: "7"}, COMPLETE, {CLUSTER: "7"}),
@@ -883,7 +882,21 @@ def test_a_leader_takes_the_passwords_that_it_is_given(member: Member, role: str
     code, said = member.run("passwords", "on_role_change", role, "voteapp", REPLICATION_PASSWORD_FILE=str(secret))
     assert code == 0, said
     assert member.environment_of_server() >= {"SUPERUSER=s3cret", "REPLICATION=repl1ca"}
-    assert not {password for password in ("s3cret", "repl1ca") if password in " ".join(member.served()) + said}
+    statements = (member.folder / "statements").read_text(encoding="utf-8")
+    told = " ".join(member.served()) + said + statements
+    assert not {password for password in ("s3cret", "repl1ca") if password in told}
+    # No second member can log in before, so none can confirm this.
+    assert statements.index("SET synchronous_commit = local;") < statements.index("ALTER ROLE postgres")
+    assert re.search(r"ROLE replicator [^:]*PASSWORD %L'[^:]*:'replication'", statements)
+    # A database that one server has made has no such role.
+    assert "CASE WHEN count(*) > 0 THEN 'ALTER' ELSE 'CREATE' END" in statements
+    assert statements.rstrip().endswith("FROM pg_roles WHERE rolname = 'replicator' \\gexec")
+
+
+@of("db")
+def test_no_role_loses_its_password_to_a_secret_that_is_missing(member: Member) -> None:
+    code, _ = member.run("passwords", "on_start", "primary", "voteapp", REPLICATION_PASSWORD_FILE="/nowhere")
+    assert (code == 0, member.served()) == (False, [])
 
 
 @of("db")
@@ -899,31 +912,6 @@ def test_a_database_needs_its_passwords(member: Member) -> None:
     code, said = member.run("member")
     assert code != 0
     assert "Set REPLICATION_PASSWORD_FILE to the path of a file" in said
-
-
-@of("db")
-@pytest.mark.parametrize("role", ["primary", "master", "promoted"])
-def test_the_leaders_roles_get_the_passwords_that_it_is_given(member: Member, role: str) -> None:
-    secret = member.folder / "secret"
-    secret.write_text("n3w\n", encoding="utf-8")
-    given = {"POSTGRES_PASSWORD_FILE": str(secret), "REPLICATION_PASSWORD": "repl1ca"}
-    assert member.run("passwords", "on_role_change", role, "voteapp", **given) == (0, "")
-    assert {"SUPERUSER=n3w", "REPLICATION=repl1ca"} <= set(
-        (member.folder / "environment").read_text(encoding="utf-8").splitlines()
-    )
-    statements = (member.folder / "statements").read_text(encoding="utf-8")
-    assert statements.index("SET synchronous_commit = local;") < statements.index("ALTER ROLE")
-    assert "ALTER ROLE postgres PASSWORD :'superuser'" in statements
-    assert re.search(r"ROLE replicator [^:]*PASSWORD %L'[^:]*:'replication'", statements)
-    for told in (statements, " ".join(member.served())):
-        assert "n3w" not in told
-        assert "repl1ca" not in told
-
-
-@of("db")
-def test_a_replica_sets_no_password(member: Member) -> None:
-    assert member.run("passwords", "on_start", "replica", "voteapp", REPLICATION_PASSWORD="r") == (0, "")
-    assert not member.served()
 
 
 def cluster(*members: str) -> dict[str, Any]:
@@ -1005,24 +993,40 @@ def test_one_that_waits_is_not_ready_and_says_for_what(member: Member) -> None:
     assert len(member.calls()) == asked
 
 
+# With these all of them go on.
+WELL = {**votes("redis-2", "redis-2", "redis-2"), **LINKED, "*sentinel debug info-period*": "OK"}
+DATA = {"sentinel.conf", MANIFEST, "member/wal/0.wal", *COMPLETE}
+
+
 @of("redis", "sentinel", "db")
 def test_one_waits_for_the_container_that_has_its_volume_still(member: Member) -> None:
-    member.fill("sentinel.conf", MANIFEST, *COMPLETE)
-    member.answers(votes("redis-2", "redis-2", "redis-2") | LINKED)
-    with (member.data / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        process = begin(member)
-        eventually(lambda: "waits until the container before it has ended" in member.said())
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
-        assert (member.calls(), member.served()) == ([], [])
-    assert member.goes_on(process)
+    member.fill(*DATA)
+    member.answers(WELL)
+    for server in ("redis-server", "patroni"):
+        (member.folder / "programs" / server).write_text(f"{SERVER}exec /bin/sleep 60\n", encoding="utf-8")
+    first = begin(member)
+    eventually(lambda: bool(member.served()))
     assert (member.data / ".name").read_text(encoding="utf-8").strip() == f"{member.store}-1"
+    # What is started beside the server has ended: it is the server that has the volume.
+    eventually(lambda: member.store == "db" or any("config set" in call or "debug" in call for call in member.calls()))
+    (member.folder / "served").unlink()
+    asked = len(member.calls())
+
+    second = begin(member)
+    eventually(lambda: "waits until the container before it has ended" in member.said())
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(0.5)
+    assert (member.calls()[asked:], member.served()) == ([], [])
+    code, told = member.run("ready")
+    assert (code, "waits until the container before it has ended" in told) == (1, True)
+    os.killpg(first.pid, signal.SIGKILL)
+    eventually(lambda: bool(member.served()))
+    assert not member.waiting.exists()
 
 
 @of("etcd", "redis", "sentinel", "db")
 def test_one_does_not_touch_the_volume_of_another_member(member: Member) -> None:
-    files = {".initialise", "sentinel.conf", MANIFEST, "member/wal/0.wal", *COMPLETE}
+    files = {".initialise", *DATA}
     member.fill(*files)
     member.fill(".name", text=f"{member.store}-2")
     process = begin(member)
@@ -1033,6 +1037,17 @@ def test_one_does_not_touch_the_volume_of_another_member(member: Member) -> None
     # No deployment can help, so it is not the code for that.
     code, told = member.run("ready")
     assert (code, f"that of {member.store}-2" in told) == (1, True)
+
+
+@of("etcd", "redis", "sentinel", "db")
+def test_one_goes_on_when_the_volume_is_said_to_be_its_own(member: Member) -> None:
+    member.fill(*DATA)
+    member.fill(".name", text=f"{member.store}-2")
+    member.answers(WELL)
+    process = begin(member)
+    eventually(lambda: "does not touch this volume" in member.said())
+    member.fill(".name", text=f"{member.store}-1")
+    assert member.goes_on(process)
 
 
 @of("etcd", "redis", "db")
