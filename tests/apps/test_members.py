@@ -990,7 +990,8 @@ def test_one_that_waits_is_not_ready_and_says_for_what(member: Member) -> None:
     said, asked = member.said().splitlines()[-1], len(member.calls())
     # Code 3 is for a deployment, which gives it a place.
     assert member.run("ready") == (3 if member.store == "etcd" else 1, f"{said}\n")
-    assert len(member.calls()) == asked
+    # What the member itself was just asking may still be under way.
+    assert not [call for call in member.calls()[asked:] if "get-master-addr-by-name" not in call]
 
 
 # With these all of them go on.
