@@ -11,6 +11,7 @@ Each problem is one sentence that names the setting, and one that names the way 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
@@ -121,8 +122,7 @@ def check_offers(
 
 
 def _repeated(values: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    return sorted({value for value in values if value in seen or seen.add(value)})  # type: ignore[func-returns-value]
+    return sorted(value for value, count in Counter(values).items() if count > 1)
 
 
 def _duplicate_names(names: Iterable[str]) -> Iterator[str]:

@@ -29,6 +29,8 @@ from typing import Any, Self, cast
 
 import pytest
 
+from tests.apps.redis_server import on_redis
+
 APPS = Path(__file__).resolve().parents[2] / "apps"
 SECONDS_TO_ACT = 15
 
@@ -625,19 +627,6 @@ def test_a_sentinel_is_the_same_one_after_a_loss(member: Member) -> None:
 # ---- a queue of real processes
 
 
-def redis_version() -> str:
-    """Of the redis-server on PATH, "none" where there is no such program."""
-    if shutil.which("redis-server") is None:
-        return "none"
-    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
-    return told.split("v=")[1].split()[0]
-
-
-REDIS = redis_version()
-on_redis = pytest.mark.skipif(
-    REDIS == "none" or [int(number) for number in REDIS.split(".")] < [7, 2],
-    reason=f"redis-server 7.2 or newer is not on PATH (there is: {REDIS})",
-)
 # The programs themselves, on the address that stands for the member's host, with the image's configuration.
 ON_A_HOST = {
     "redis-server": f"""#!/bin/bash

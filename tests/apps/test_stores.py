@@ -33,24 +33,13 @@ from tally import Tally, Vote, prepare, read
 from vote import connect, create_app
 from votequeue import APPEND, ORDER, QUEUE, NotStored, VoteQueue
 
+from tests.apps.redis_server import on_redis
+
 CONFIGURATION = Path(__file__).resolve().parents[2] / "apps" / "redis" / "redis.conf"
 NOBODY = 65534
 SECONDS_TO_START = 20
 
 
-def redis_version() -> str:
-    """Of the redis-server on PATH, "none" where there is no such program."""
-    if shutil.which("redis-server") is None:
-        return "none"
-    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True).stdout
-    return told.split("v=")[1].split()[0]
-
-
-REDIS = redis_version()
-on_redis = pytest.mark.skipif(
-    REDIS == "none" or [int(number) for number in REDIS.split(".")] < [7, 2],
-    reason=f"redis-server 7.2 or newer is not on PATH (there is: {REDIS})",
-)
 on_postgres = pytest.mark.skipif(
     None in (shutil.which("initdb"), shutil.which("postgres")), reason="initdb and postgres are not on PATH"
 )
