@@ -15,7 +15,8 @@ import { Server } from "socket.io";
 import { Scoreboard } from "./scores.js";
 import { databaseSettings, optionNames } from "./settings.js";
 
-const STOP_MS = 8000; // below the ten seconds that Docker grants between SIGTERM and SIGKILL
+const LEAVE_MS = 3000; // until whoever sends requests has seen that the health page says so
+const STOP_MS = 6000; // with the time above, below the ten seconds that Docker grants between SIGTERM and SIGKILL
 const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -29,7 +30,7 @@ function folder(name) {
 }
 
 /** The Express application around a scoreboard; `names` are those of the choices: {a, b}. */
-function createApp(scoreboard, names) {
+function createApp(scoreboard, names, isLeaving) {
   const app = express();
   const eta = new Eta({ views: folder("views"), cache: true });
   app.disable("x-powered-by");
@@ -47,7 +48,10 @@ function createApp(scoreboard, names) {
     response.set("Cache-Control", "no-store");
     response.status(scores ? 200 : 503).json(scores ?? { error: "the database does not answer" });
   });
-  app.get("/healthz", (request, response) => response.type("text").send("alive\n"));
+  app.get("/healthz", (request, response) => {
+    const [status, word] = isLeaving() ? [503, "leaving"] : [200, "alive"];
+    response.status(status).type("text").send(`${word}\n`);
+  });
   app.use(express.static(folder("public"), { maxAge: "1h" }));
   return app;
 }
@@ -76,7 +80,8 @@ function main() {
     },
   });
 
-  const server = createServer(createApp(scoreboard, optionNames(process.env)));
+  let leaving = false;
+  const server = createServer(createApp(scoreboard, optionNames(process.env), () => leaving));
   sockets = new Server(server, { serveClient: true });
   sockets.on("connection", (socket) => {
     const scores = scoreboard.latest();
@@ -97,7 +102,10 @@ function main() {
     setTimeout(() => process.exit(0), STOP_MS).unref();
     sockets.close(() => database.end().finally(() => process.exit(0)));
   }
-  process.on("SIGTERM", stop);
+  process.on("SIGTERM", () => {
+    leaving = true;
+    setTimeout(stop, LEAVE_MS);
+  });
   process.on("SIGINT", stop);
 }
 

@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 from http import HTTPStatus
+from pathlib import Path
 
 from flask import Flask, Response, make_response, render_template, request
 from redis import Redis
@@ -37,11 +38,22 @@ HEADERS = {
 }
 
 
+def login() -> dict[str, str]:
+    """The account REDIS_USER with the password in the file REDIS_PASSWORD_FILE; none where neither is set."""
+    user, path = os.environ.get("REDIS_USER"), os.environ.get("REDIS_PASSWORD_FILE")
+    if not user and not path:
+        return {}
+    if not user or not path:
+        raise ValueError("Set both REDIS_USER and REDIS_PASSWORD_FILE (a file's path), or neither.")
+    return {"username": user, "password": Path(path).read_text(encoding="utf-8").rstrip("\n")}
+
+
 def connect() -> Redis:
     """The client of Redis. Its pool grows to as many connections as there are threads."""
     # A connection that is refused or broken is tried again, and nobody notices. Silence is not: it holds a thread.
     return Redis(
         host="redis",
+        **login(),
         socket_connect_timeout=1,
         socket_timeout=2 * PATIENCE_MS / 1000 + 0.5,
         retry=Retry(ExponentialBackoff(cap=0.4, base=0.1), 2, supported_errors=(QueueConnectionError,)),
@@ -64,12 +76,19 @@ def voter_id() -> str:
     return secrets.token_hex(16)
 
 
+def current_choice() -> str | None:
+    """The choice that the browser was thanked for last."""
+    choice = request.cookies.get(CHOICE_COOKIE)
+    return choice if choice in CHOICES else None
+
+
 def create_app(redis: Redis | None = None) -> Flask:
     """The WSGI application. OPTION_A and OPTION_B name the choices; ``redis`` replaces the client in tests."""
     app = Flask(__name__)
     votes = VoteQueue(redis or connect(), replicas())
     options = {"a": os.environ.get("OPTION_A", "Cats"), "b": os.environ.get("OPTION_B", "Dogs")}
     hostname = socket.gethostname()
+    leaving = os.environ.get("LEAVING", "")
 
     def page(outcome: str, choice: str | None, status: HTTPStatus = HTTPStatus.OK) -> Response:
         body = render_template("index.html", outcome=outcome, choice=choice, options=options, hostname=hostname)
@@ -78,11 +97,8 @@ def create_app(redis: Redis | None = None) -> Flask:
         return response
 
     def remember(response: Response, name: str, value: str) -> None:
-        response.set_cookie(name, value, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax")
-
-    def current_choice() -> str | None:
-        choice = request.cookies.get(CHOICE_COOKIE)
-        return choice if choice in CHOICES else None
+        secure = request.headers.get("X-Forwarded-Proto") == "https"
+        response.set_cookie(name, value, max_age=COOKIE_SECONDS, httponly=True, secure=secure, samesite="Lax")
 
     @app.get("/")
     def show() -> Response:
@@ -110,6 +126,8 @@ def create_app(redis: Redis | None = None) -> Flask:
 
     @app.get("/healthz")
     def alive() -> Response:
+        if leaving and Path(leaving).exists():
+            return Response("leaving\n", HTTPStatus.SERVICE_UNAVAILABLE, mimetype="text/plain")
         return Response("alive\n", mimetype="text/plain")
 
     return app

@@ -47,9 +47,20 @@ def password() -> str:
     sys.exit("Set POSTGRES_PASSWORD_FILE (a file's path) or POSTGRES_PASSWORD to the database's password.")
 
 
+def queue_login() -> dict[str, str]:
+    """The account REDIS_USER with the password in the file REDIS_PASSWORD_FILE; none where neither is set."""
+    user, path = os.environ.get("REDIS_USER"), os.environ.get("REDIS_PASSWORD_FILE")
+    if not user and not path:
+        return {}
+    if not user or not path:
+        sys.exit("Set both REDIS_USER and REDIS_PASSWORD_FILE (a file's path), or neither.")
+    return {"username": user, "password": Path(path).read_text(encoding="utf-8").rstrip("\n")}
+
+
 def connect_queue() -> Redis:
     return Redis(
         host="redis",
+        **queue_login(),
         socket_connect_timeout=2,
         socket_timeout=5,
         retry=Retry(ExponentialBackoff(cap=1, base=0.1), retries=2),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lab.config import PROJECT
 from tests.acceptance import scale
 from tests.acceptance.data import hour, losses, losses_single
+from tests.acceptance.updates import broken, broken_edge, drill, edge, killed, rolling, rotation, scaling
 
 # Takes a second to load, and only plots need it.
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ RESULTS = PROJECT / "bench" / "results"
 PAGE = PROJECT / "docs" / "benchmarks.md"
 IMAGES = PROJECT / "docs" / "images"
 # The suites whose figures the page shows, between marks of their own.
-SHOWN = ("cloud", "machines", "quorum", "stack", "data")
+SHOWN = ("cloud", "machines", "quorum", "stack", "data", "updates")
 ACCEPTED, REFUSED = "tab:blue", "tab:orange"
 SECONDS_SHOWN = 150
 BIN_SECONDS = 10
+UPDATES = tuple(module.NAME for module in (rolling, scaling, rotation, broken, killed, edge, broken_edge))
+COLUMNS = 3
 
 Row = Mapping[str, Any]
 
@@ -104,6 +107,7 @@ def section(document: Mapping[str, Any]) -> str:
         [f"Measured on {machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB of memory."],
         list(_scale(rows[scale.NAME])) if scale.NAME in rows else [],
         *(list(_grid(row)) for row in rows.values() if "grid" in row["data"]),
+        list(_drills([told for row in rows.values() for told in row["data"].get("drills", [])])),
         [
             "| what | figure | verdict | measured |",
             "|---|---|---|---|",
@@ -194,6 +198,28 @@ def _draw_hour(figure: Figure, rows: Sequence[Row]) -> None:
     _dress(above)
 
 
+def _draw_updates(figure: Figure, rows: Sequence[Row]) -> None:
+    """Requests a second around each drill, row by row."""
+    drills = [told for row in rows for told in row["data"]["drills"]]
+    lines = -(-len(drills) // COLUMNS)
+    panels = list(figure.subplots(lines, COLUMNS, sharey=True, squeeze=False).flat)
+    for told, axes in zip(drills, panels, strict=False):
+        for name, colour, words in (("acknowledged", ACCEPTED, "answered"), ("refused", REFUSED, "failed")):
+            numbers = _numbers(told["timeline"][name])
+            seconds = range(-told["seconds_before"], len(numbers) - told["seconds_before"])
+            axes.step(seconds, numbers, where="post", color=colour, lw=1.2, label=words)
+        axes.axvspan(0, told["seconds"], color="black", alpha=0.06, lw=0)
+        axes.set_title(f"{told['drill']}: {told['failed']} of {told['requests']} failed", fontsize=9)
+        _dress(axes)
+    for axes in panels[len(drills) :]:
+        axes.set_visible(False)
+    for axes in panels[::COLUMNS]:
+        axes.set_ylabel("requests a second")
+    figure.supxlabel("seconds since it began; grey: until it was done", fontsize=11)
+    panels[0].set_ylim(0, None)
+    panels[0].legend(frameon=False, loc="center right", fontsize=9)
+
+
 def _numbers(line: str) -> list[int]:
     return [int(word) for word in line.split()]
 
@@ -207,6 +233,7 @@ PLOTS = (
     Plot("cloud-scale", (scale.NAME,), (8, 4.5), _draw_scale),
     Plot("data-losses", (losses.NAME, losses_single.NAME), (11, 7.5), _draw_losses),
     Plot("data-hour", (hour.NAME,), (11, 5), _draw_hour),
+    Plot("updates", UPDATES, (11, 13), _draw_updates),
 )
 
 
@@ -227,9 +254,18 @@ def _seconds(told: Mapping[str, Any]) -> str:
 
 
 def _grid(row: Row) -> Iterator[str]:
-    grid: Mapping[str, Mapping[str, str]] = row["data"]["grid"]
+    return _table(row["row"], row["data"]["grid"])
+
+
+def _drills(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """All drills of a suite as one table; nothing where there are none."""
+    if told:
+        yield from _table("while people use the app", drill.grid(told))
+
+
+def _table(title: str, grid: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     columns = list(next(iter(grid.values())))
-    yield f"| {row['row']} | {' | '.join(columns)} |"
+    yield f"| {title} | {' | '.join(columns)} |"
     yield f"|{'---|' * (len(columns) + 1)}"
     for line, outcomes in grid.items():
         yield f"| {line} | {' | '.join(outcomes[column] for column in columns)} |"

@@ -9,4 +9,4 @@ from pathlib import Path
 APPS = Path(__file__).resolve().parents[2] / "apps"
 
 # In their images the programs lie beside each other in one folder, and import each other from there.
-sys.path[:0] = [str(APPS / "vote"), str(APPS / "worker")]
+sys.path[:0] = [str(APPS / name) for name in ("vote", "worker", "accounts")]

@@ -79,6 +79,33 @@ test("settings have the published images' defaults", () => {
   assert.deepEqual(optionNames({ OPTION_A: "Tea" }), { a: "Tea", b: "Dogs" });
 });
 
+test("an account logs in to the database that is named", () => {
+  const settings = databaseSettings({
+    POSTGRES_USER: "voteapp_1",
+    POSTGRES_DB: "postgres",
+    POSTGRES_PASSWORD: "x",
+  });
+  assert.deepEqual([settings.user, settings.database], ["voteapp_1", "postgres"]);
+});
+
+test("an account that is refused is an outage", async () => {
+  const refused = Object.assign(new Error("password authentication failed"), { code: "28P01" });
+  const told = [];
+  await new Promise((resolve) => {
+    const board = new Scoreboard(database(refused, ROWS), {
+      intervalMs: 1,
+      onScores(scores) {
+        told.push(scores);
+        board.stop();
+        resolve();
+      },
+      onOutage: (error) => told.push(error.code),
+    });
+    board.start();
+  });
+  assert.deepEqual(told, ["28P01", { a: 3, b: 5 }]);
+});
+
 test("without a password the setting is named", () => {
   assert.throws(() => databaseSettings({}), /POSTGRES_PASSWORD_FILE/);
 });

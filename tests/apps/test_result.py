@@ -1,17 +1,112 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The result page. RESULT_MODULES names the folder of its modules, where they are not beside it."""
+
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+RESULT = Path(__file__).resolve().parents[2] / "apps" / "result"
+MODULES = Path(os.environ.get("RESULT_MODULES", RESULT / "node_modules"))
+on_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
+# The page is served on port 80: here it is on one of its own.
+ELSEWHERE = """
+import { Server } from "node:net";
+
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (port, host, ...others) {
+  return listen.call(this, PORT, "127.0.0.1", ...others);
+};
+"""
+
+
+@on_node
 def test_the_result_page_passes_its_own_tests() -> None:
     tests = Path(__file__).with_name("result.test.mjs")
     run = subprocess.run(["node", "--test", tests], capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+class Served:
+    """The result page as in its image, without its database."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        shutil.copytree(RESULT, folder, ignore=shutil.ignore_patterns("node_modules"))
+        (folder / "node_modules").symlink_to(MODULES)
+        (folder / "elsewhere.mjs").write_text(ELSEWHERE.replace("PORT", str(self.port)), encoding="utf-8")
+        self.process = subprocess.Popen(
+            ["node", "--import", "./elsewhere.mjs", "server.js"],
+            cwd=folder,
+            env=os.environ | {"POSTGRES_PASSWORD": "x"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def status(self, path: str) -> int | None:
+        """Of a page; None where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return None
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path / "result")
+    deadline = time.monotonic() + 20
+    while served.status("/healthz") != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield served
+    served.process.kill()
+    served.process.wait()
+
+
+@on_node
+@pytest.mark.skipif(not MODULES.is_dir(), reason=f"the modules of the result page are not in {MODULES}")
+def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(served: Served) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/socket.io/?EIO=4&transport=polling") as answer:
+        session = answer.read().decode().partition('"sid":"')[2].partition('"')[0]
+    begun = time.monotonic()
+    served.process.terminate()
+
+    while (status := served.status("/healthz")) == 200 and time.monotonic() - begun < 0.5:
+        time.sleep(0.01)
+    assert status == 503
+    answers = set()
+    while time.monotonic() - begun < 2.5:
+        answers.add(("/", served.status("/")))
+        answers.add(("/healthz", served.status("/healthz")))
+        time.sleep(0.05)
+    assert answers == {("/", 200), ("/healthz", 503)}
+
+    waited: list[int | None] = []
+    poll = f"/socket.io/?EIO=4&transport=polling&sid={session}"
+    watcher = threading.Thread(target=lambda: waited.append(served.status(poll)))
+    watcher.start()
+    time.sleep(0.2)
+    assert waited == []
+    assert served.process.wait(10) == 0
+    assert 3 <= time.monotonic() - begun < 4
+    watcher.join()
+    assert waited == [200], "it waited for news until the page stopped"
+    assert served.status("/") is None

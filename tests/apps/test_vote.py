@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -51,8 +60,8 @@ class Conversation(socketserver.StreamRequestHandler):
 class QueueServer(socketserver.ThreadingTCPServer):
     """Speaks Redis's protocol as far as the vote page uses it. It runs no script: what the two are to do is done here.
 
-    ``faults`` has, for a step of the page (order, append, WAIT, WAITAOF), the answers in place of the next right ones.
-    An append that nobody was told of arrives when it is ``delivered``.
+    ``faults`` has, for a step of the page (login, order, append, WAIT, WAITAOF), the answers in place of the next right
+    ones. An append that nobody was told of arrives when it is ``delivered``.
     """
 
     daemon_threads = True
@@ -66,13 +75,19 @@ class QueueServer(socketserver.ThreadingTCPServer):
         self.faults: dict[str, list[bytes | None]] = {}
         self.under_way: list[list[str]] = []
         self.steps: list[tuple[int, str]] = []
+        self.logins: list[list[str]] = []
+        self.seconds_to_write = 0.0
         self.open = 0
         self.connections = 0
 
     def answer(self, connection: int, words: list[str]) -> bytes | None:
         step = {NEXT_ORDER: "order", APPEND: "append"}.get(words[1], words[0])
-        if step == "HELLO":
-            return b"%1\r\n$5\r\nproto\r\n:3\r\n"
+        if step in ("HELLO", "AUTH"):
+            if "AUTH" in words:
+                self.logins.append(words[words.index("AUTH") + 1 :])
+            if faults := self.faults.get("login"):
+                return faults.pop(0)
+            return b"%1\r\n$5\r\nproto\r\n:3\r\n" if step == "HELLO" else b"+OK\r\n"
         if step == "CLIENT":
             return b"+OK\r\n"
         self.steps.append((connection, step))
@@ -87,6 +102,7 @@ class QueueServer(socketserver.ThreadingTCPServer):
             return b":%d\r\n" % len(self.queue)
         if step == "WAIT":
             return b":%d\r\n" % self.replicas
+        time.sleep(self.seconds_to_write)
         return b"*2\r\n:1\r\n:%d\r\n" % self.replicas
 
     def deliver(self) -> None:
@@ -201,6 +217,9 @@ REFUSALS = {
     "not on disk in time": ("WAITAOF", b"*2\r\n:0\r\n:0\r\n"),
     "without an append-only file": ("WAITAOF", b"-ERR WAITAOF cannot be used when appendonly is disabled.\r\n"),
     "too old for WAITAOF": ("WAITAOF", b"-ERR unknown command 'WAITAOF'\r\n"),
+    "logged out": ("order", b"-NOAUTH Authentication required.\r\n"),
+    "logged out with the vote": ("append", b"-NOAUTH Authentication required.\r\n"),
+    "not allowed any more": ("append", b"-NOPERM User voteapp_1 has no permissions to run the 'eval' command\r\n"),
     "demoted while it waited": ("WAITAOF", b"-UNBLOCKED force unblock from blocking operation\r\n"),
     "silent at once": ("order", SILENCE),
     "silent with the vote": ("append", SILENCE),
@@ -326,6 +345,44 @@ def test_a_number_of_replicas_that_is_none_is_named(monkeypatch: pytest.MonkeyPa
         create_app()
 
 
+WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
+    monkeypatch.setenv("REDIS_USER", "voteapp_1")
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(tmp_path / "secret"))
+
+
+def test_the_page_logs_in_where_it_has_an_account(account: None, redis: Redis, server: QueueServer) -> None:
+    assert create_app(redis).test_client().post("/", data={"vote": "a"}).status_code == 200
+    assert server.logins == [["voteapp_1", "from the file"]]
+
+
+def test_without_an_account_the_page_does_not_log_in(browser: FlaskClient, server: QueueServer) -> None:
+    assert browser.post("/", data={"vote": "a"}).status_code == 200
+    assert server.logins == []
+
+
+def test_an_account_that_is_refused_is_an_outage(account: None, redis: Redis, server: QueueServer) -> None:
+    browser = create_app(redis).test_client()
+    server.faults["login"] = [WRONGPASS] * 9
+    page = browser.post("/", data={"vote": "a"})
+    assert page.status_code == 503
+    assert "Your vote was not confirmed" in page.text
+    server.faults.clear()
+    assert browser.post("/", data={"vote": "a"}).status_code == 200
+    assert len(server.queue) == 1
+
+
+@pytest.mark.parametrize("missing", ["REDIS_USER", "REDIS_PASSWORD_FILE"])
+def test_half_an_account_is_named(account: None, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv(missing, "")
+    with pytest.raises(ValueError, match=missing):
+        create_app()
+
+
 def test_the_client_waits_longer_than_redis_does() -> None:
     assert connect().connection_pool.connection_kwargs["socket_timeout"] * 1000 > 2 * PATIENCE_MS
 
@@ -335,3 +392,87 @@ def test_the_process_is_alive_without_its_queue(browser: FlaskClient, server: Qu
     assert browser.get("/healthz").status_code == 200
     assert browser.get("/").status_code == 200
     assert server.steps == []
+
+
+VOTE = Path(__file__).resolve().parents[2] / "apps" / "vote"
+PAGE = """
+from vote import connect, create_app
+
+def app():
+    redis = connect()
+    redis.connection_pool.connection_kwargs.update(host="127.0.0.1", port={port})
+    return create_app(redis)
+"""
+
+
+class Served:
+    """The vote page under gunicorn, as in its image, with its queue on this machine."""
+
+    def __init__(self, folder: Path, queue: QueueServer) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        text = (VOTE / "gunicorn.conf.py").read_text(encoding="utf-8")
+        for there, here in (("0.0.0.0:80", f"127.0.0.1:{self.port}"), ("/dev/shm/leaving", str(folder / "leaving"))):
+            assert text.count(there) == 1
+            text = text.replace(there, here)
+        (folder / "gunicorn.conf.py").write_text(text, encoding="utf-8")
+        (folder / "page.py").write_text(PAGE.format(port=queue.server_address[1]), encoding="utf-8")
+        path = os.pathsep.join([str(folder), str(VOTE), os.environ.get("PYTHONPATH", "")])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "page:app()"],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": path},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def status(self, path: str, **form: str) -> int | None:
+        """Of a page, or of a form that is sent there; None where nobody answers."""
+        data = urllib.parse.urlencode(form).encode() if form else None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return None
+
+
+@pytest.fixture
+def served(tmp_path: Path, server: QueueServer) -> Iterator[Served]:
+    served = Served(tmp_path, server)
+    deadline = time.monotonic() + 20
+    while served.status("/healthz") != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield served
+    served.process.kill()
+    served.process.wait()
+
+
+@pytest.mark.skipif(find_spec("gunicorn") is None, reason="gunicorn is not installed")
+def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(
+    served: Served, server: QueueServer
+) -> None:
+    server.seconds_to_write = 1.5
+    late: list[int | None] = []
+    begun = time.monotonic()
+    served.process.terminate()
+
+    while (status := served.status("/healthz")) == 200 and time.monotonic() - begun < 0.5:
+        time.sleep(0.01)
+    assert status == 503
+    answers = set()
+    while time.monotonic() - begun < 2.5:
+        answers.add(("/", served.status("/")))
+        answers.add(("/healthz", served.status("/healthz")))
+        time.sleep(0.05)
+    assert answers == {("/", 200), ("/healthz", 503)}
+
+    voter = threading.Thread(target=lambda: late.append(served.status("/", vote="a")))
+    voter.start()
+    assert served.process.wait(10) == 0
+    assert 4 < time.monotonic() - begun < 6
+    voter.join()
+    assert late == [200], "it was under way when the page stopped"
+    assert served.status("/") is None

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import worker
 from intake import PUT_BACK, REJECT, TAKE, Intake
+from redis.exceptions import AuthenticationError, NoPermissionError
 from tally import Vote, read
 
 CLOCK = 1_000_000
@@ -301,3 +302,52 @@ def test_the_password_comes_from_a_file_first(
 def test_without_a_password_the_setting_is_named() -> None:
     with pytest.raises(SystemExit, match="POSTGRES_PASSWORD_FILE"):
         worker.password()
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
+    for store in ("REDIS", "POSTGRES"):
+        monkeypatch.setenv(f"{store}_USER", "voteapp_1")
+        monkeypatch.setenv(f"{store}_PASSWORD_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("POSTGRES_DB", "postgres")
+
+
+def test_the_worker_logs_in_at_both_stores_where_it_has_an_account(account: None) -> None:
+    with worker.connect_queue() as redis:
+        login = {name: redis.connection_pool.connection_kwargs.get(name) for name in ("username", "password")}
+    assert login == {"username": "voteapp_1", "password": "from the file"}
+    with worker.connect_database() as pool:
+        login = {name: pool.kwargs[name] for name in ("user", "password", "dbname")}
+    assert login == {"user": "voteapp_1", "password": "from the file", "dbname": "postgres"}
+
+
+def test_without_an_account_the_worker_does_not_log_in_at_the_queue() -> None:
+    with worker.connect_queue() as redis:
+        assert not {"username", "password"} & {
+            name for name, value in redis.connection_pool.connection_kwargs.items() if value is not None
+        }
+
+
+@pytest.mark.parametrize("missing", ["REDIS_USER", "REDIS_PASSWORD_FILE"])
+def test_half_an_account_is_named(account: None, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv(missing, "")
+    with pytest.raises(SystemExit, match=missing):
+        worker.connect_queue()
+
+
+def test_no_vote_is_lost_while_an_account_is_refused(redis: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis.rpush("votes", item("ann", "a"))
+    refusals = [AuthenticationError("WRONGPASS"), AuthenticationError("NOAUTH"), NoPermissionError("NOPERM")]
+    take = Intake.take
+
+    def refuse(intake: Intake, limit: int, wait: float) -> list[bytes]:
+        if refusals:
+            raise refusals.pop()
+        return take(intake, limit, wait)
+
+    monkeypatch.setattr(Intake, "take", refuse)
+    table = Table()
+    work_off(redis, table)
+    assert table.rows == {"ann": "a"}
+    assert nothing_left(redis)

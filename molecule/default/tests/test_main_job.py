@@ -14,7 +14,10 @@ import pytest
 from testinfra.host import Host
 
 LABELS = {"server-fsn-1": "fsn", "server-fsn-2": "fsn", "server-nbg-1": "nbg"}
-REPLICAS = {"redis": "3/3", "db": "3/3", "vote": "2/2", "result": "1/1", "worker": "2/2", "edge": "3/3"}
+REPLICAS = {
+    "redis": "3/3", "db": "3/3", "edge": "3/3",
+    "vote": "2/2", "result": "2/2", "worker": "2/2", "accounts": "1/1",
+}  # fmt: skip
 STORES_OF_A_MEMBER = 4
 
 
@@ -57,11 +60,64 @@ def test_the_edge_shares_no_network_with_a_store(manager: Host) -> None:
     assert not networks("edge") & (networks("redis") | networks("db"))
 
 
-def test_the_password_is_in_no_environment(manager: Host) -> None:
-    for service in ("voteapp-data_db-1", "voteapp_worker", "voteapp_result"):
-        spec = docker(manager, f"service inspect {service}")[0]["Spec"]["TaskTemplate"]["ContainerSpec"]
-        assert not [entry for entry in spec.get("Env", []) if entry.startswith("POSTGRES_PASSWORD=")]
-        assert "db_password" in [secret["File"]["Name"] for secret in spec["Secrets"]]
+def containers(host: Host) -> list[dict[str, Any]]:
+    """What the engine knows of the containers of both stacks on a host."""
+    ids = host.check_output("docker ps --quiet --filter label=com.docker.stack.namespace")
+    found: list[dict[str, Any]] = docker(host, f"inspect {' '.join(ids.split())}")
+    return found
+
+
+def test_containers_have_no_privileges(machine: Host) -> None:
+    for container in containers(machine):
+        lines = machine.file(f"/proc/{container['State']['Pid']}/status").content_string.splitlines()
+        status = dict(line.split(":\t", maxsplit=1) for line in lines)
+        assert status["NoNewPrivs"] == "1", container["Name"]
+        assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+        assert "0" not in status["Uid"].split() + status["Gid"].split(), container["Name"]
+
+
+def test_containers_write_only_where_they_are_given_a_place(machine: Host) -> None:
+    for container in containers(machine):
+        mounts = {
+            fields[1]: fields[3].split(",")
+            for fields in map(
+                str.split, machine.file(f"/proc/{container['State']['Pid']}/mounts").content_string.splitlines()
+            )
+        }
+        assert "ro" in mounts["/"], container["Name"]
+        given = [mount["Target"] for mount in container["HostConfig"].get("Mounts") or [] if mount["Type"] == "tmpfs"]
+        for path in given:
+            assert any(option.startswith("size=") for option in mounts[path]), (container["Name"], path)
+
+
+def test_containers_are_bounded(machine: Host) -> None:
+    for container in containers(machine):
+        limits = container["HostConfig"]
+        assert min(limits["Memory"], limits["PidsLimit"]) > 0, container["Name"]
+        assert limits["LogConfig"]["Config"]["max-size"], container["Name"]
+
+
+# Values never leave the server, nor get into an argument list.
+LOOK_FOR_SECRETS = """
+for secret in $(docker exec "$0" sh -c 'ls /run/secrets 2> /dev/null || true'); do
+    for place in "inspect $0" "inspect $1" "logs $0"; do
+        docker $place 2>&1 | grep --quiet --fixed-strings --file <(docker exec "$0" cat "/run/secrets/$secret") &&
+            echo "$secret is in docker $place"
+    done
+done
+true
+"""
+
+
+def test_no_password_is_in_an_environment_an_image_or_a_log(machine: Host) -> None:
+    for container in containers(machine):
+        assert not machine.check_output("bash -c %s %s %s", LOOK_FOR_SECRETS, container["Id"], container["Image"])
+
+
+def test_the_queue_asks_for_a_password(machine: Host) -> None:
+    member = machine.check_output("docker ps --quiet --filter name=voteapp-data_redis-")
+    assert "NOAUTH" in machine.run(f"docker exec {member} redis-cli LLEN votes").stdout
+    assert machine.check_output(f"docker exec {member} votes LLEN votes").isdecimal()
 
 
 def test_the_host_firewall_is_in_force_now_and_at_boot(machine: Host) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.acceptance.rows import unmet
 
+VOTE = "vote"
 CALM_SECONDS = 3.0
 LONGEST_PAUSE = 1.0
 NAMED = 10
@@ -27,7 +28,10 @@ NAMED = 10
 
 @dataclass(frozen=True)
 class Attempt:
-    """A vote as its voter saw it. through: the address. status: HTTP's, or the name of the error."""
+    """A vote as its voter saw it. through: the address. status: HTTP's, or the name of the error.
+
+    page: what was asked for; all but a vote is only looked at, by nobody, and acknowledged where it is shown.
+    """
 
     voter: str
     choice: str
@@ -36,6 +40,7 @@ class Attempt:
     ended: float
     status: int | str
     acknowledged: bool
+    page: str = VOTE
 
 
 def read(text: str) -> list[Attempt]:
@@ -89,13 +94,13 @@ class Audit:
 
 
 def judge(attempts: Iterable[Attempt], stored: Mapping[str, str], waiting: int = 0) -> Audit:
-    """Hold the attempts against the choices in the database.
+    """Hold the attempts to vote against the choices in the database.
 
     The last acknowledged vote of a voter counts, or one that was not acknowledged and had not been given up before that
     one was sent: such a vote may have arrived afterwards.
     """
     by_voter: dict[str, list[Attempt]] = defaultdict(list)
-    for attempt in sorted(attempts, key=attrgetter("began")):
+    for attempt in sorted((one for one in attempts if one.page == VOTE), key=attrgetter("began")):
         by_voter[attempt.voter].append(attempt)
     lost, wrong = [], []
     for voter, own in by_voter.items():

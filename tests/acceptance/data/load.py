@@ -47,11 +47,14 @@ class Load:
 
 
 @contextmanager
-def load(stage: Stage, addresses: Iterable[str], rate: float = RATE, users: int = USERS) -> Iterator[Load]:
+def load(
+    stage: Stage, addresses: Iterable[str], rate: float = RATE, users: int = USERS, program: Path = VOTERS
+) -> Iterator[Load]:
     """Votes from when the first is acknowledged until the context is left, through these addresses in turn.
 
-    rate: votes a second in all; 0 is as many as the users get answered. StageError where no vote is acknowledged, or
-    where voting ends before the context does.
+    rate: votes a second in all; 0 is as many as the users get answered. program: a file of Locust's that takes what
+    `voters.py` takes, and writes such a ledger. StageError where no vote is acknowledged, or where voting ends before
+    the context does.
     """
     prefix = f"load-{secrets.token_hex(4)}-"
     logs = stage.state / "logs"
@@ -64,7 +67,7 @@ def load(stage: Stage, addresses: Iterable[str], rate: float = RATE, users: int 
         "VOTERS_TIMEOUT": str(TIMEOUT),
         "VOTERS_LEDGER": str(running.file),
     }
-    command = [sys.executable, "-m", "locust", "--locustfile", str(VOTERS), "--headless", "--only-summary"]
+    command = [sys.executable, "-m", "locust", "--locustfile", str(program), "--headless", "--only-summary"]
     command += ["--users", str(users), "--spawn-rate", "100", "--run-time", LONGEST]
     command += ["--stop-timeout", str(SECONDS_TO_STOP), "--exit-code-on-error", "0", "--loglevel", "WARNING"]
     log = logs / f"{prefix}locust.log"

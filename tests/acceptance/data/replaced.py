@@ -65,7 +65,7 @@ def _flaws(stage: Stage) -> list[str]:
     members = [(member["Role"], member["State"]) for member in json.loads(patroni)]
     listing = "etcdctl --command-timeout=5s member list --write-out=json"
     etcd = json.loads(inside(stage, seen.of("etcd")[0], listing))["members"]
-    replication = inside(stage, stores.holder(stage, MASTER, seen), "redis-cli INFO replication")
+    replication = inside(stage, stores.holder(stage, MASTER, seen), "votes INFO replication")
     # An answer in lines: a name, its value, the next name.
     sentinels = [
         inside(stage, one, "redis-cli -p 26379 SENTINEL MASTER votes").split("\n") for one in seen.of("sentinel")

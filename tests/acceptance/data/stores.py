@@ -48,7 +48,7 @@ WAITING = (
     "for _, held in ipairs(redis.call('KEYS', 'votes:processing:*')) do "
     "waiting = waiting + redis.call('LLEN', held) end return waiting"
 )
-COUNT_WAITING = f'redis-cli EVAL "{WAITING}" 0'
+COUNT_WAITING = f'votes EVAL "{WAITING}" 0'
 
 SWARM_LEADER, MASTER, DATABASE_LEADER, ETCD_LEADER = "swarm leader", "Redis master", "database leader", "etcd leader"
 PSQL = "psql -U postgres -tA -c"
@@ -163,7 +163,7 @@ def _leads_etcd(told: str) -> bool:
 
 # For each role: the store, what its members are asked, and how one answers that has it.
 ROLES: dict[str, tuple[str, str, Callable[[str], bool]]] = {
-    MASTER: ("redis", "redis-cli ROLE | head -n 1", "master".__eq__),
+    MASTER: ("redis", "votes ROLE | head -n 1", "master".__eq__),
     DATABASE_LEADER: ("db", f"{PSQL} 'SELECT pg_is_in_recovery()'", "f".__eq__),
     ETCD_LEADER: ("etcd", "etcdctl --command-timeout=5s endpoint status --write-out=json", _leads_etcd),
 }
@@ -201,8 +201,8 @@ def move_master(stage: Stage, server: str) -> None:
     if holder(stage, MASTER, seen) == target:
         return
     sentinel = seen.of("sentinel")[0]
-    usual = inside(stage, target, "redis-cli CONFIG GET replica-priority").split()[-1]
-    inside(stage, target, "redis-cli CONFIG SET replica-priority 1")
+    usual = inside(stage, target, "votes CONFIG GET replica-priority").split()[-1]
+    inside(stage, target, "votes CONFIG SET replica-priority 1")
     try:
         # A sentinel hears of the priority within ten seconds.
         listed = "redis-cli -p 26379 SENTINEL REPLICAS votes"
@@ -213,7 +213,7 @@ def move_master(stage: Stage, server: str) -> None:
         _must(lambda: inside(stage, sentinel, failover) == "OK", "the sentinel begins")
         _must(lambda: inside(stage, target, ROLES[MASTER][1]) == "master", f"{target.service} is the master")
     finally:
-        inside(stage, target, f"redis-cli CONFIG SET replica-priority {usual}")
+        inside(stage, target, f"votes CONFIG SET replica-priority {usual}")
     if lacking := await_whole(stage).lacking():
         raise StageError(f"not whole after the Redis master was moved: {'; '.join(lacking)}")
 

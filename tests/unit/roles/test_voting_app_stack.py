@@ -9,12 +9,16 @@ import json
 import re
 import shutil
 import subprocess
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.nativetypes
 import pytest
 import yaml
+
+from lab.certificates import issue
 
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "roles" / "voting_app"
@@ -32,12 +36,18 @@ def render(template: str, **settings: Any) -> str:
     """A template as the role renders it with its defaults and these settings."""
     # Ansible's own settings of Jinja.
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(ROLE / "templates"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["to_json"] = json.dumps
-    known = (
-        DEFAULTS | {"voting_app_images": "built", "voting_app_publish": "edge", "voting_app_data": "single"} | settings
-    )
+    known = DEFAULTS | CONTRACT["settings"] | settings
+    # What the role combines out of defaults and settings: mappings, not text.
+    native = jinja2.nativetypes.NativeEnvironment()
+    native.filters["combine"] = lambda mapping, more: {**mapping, **more}
+    for name in ("voting_app_counts", "voting_app_memory_limits"):
+        known[name] = native.from_string(VARS[name]).render(known)
 
     def evaluate(value: Any) -> Any:
         if isinstance(value, dict):
@@ -101,7 +111,7 @@ def test_nothing_that_faces_the_internet_shares_a_network_with_a_store(images: s
 
 @publishings
 @image_sets
-def test_only_the_proxies_reach_the_members(images: str, publish: str) -> None:
+def test_only_proxies_and_accounts_reach_the_members(images: str, publish: str) -> None:
     stack = app(images, publish, "replicated")
     reaches = {
         name: [network for network in service["networks"] if network in ("queue", "database")]
@@ -110,7 +120,7 @@ def test_only_the_proxies_reach_the_members(images: str, publish: str) -> None:
     assert {name: networks for name, networks in reaches.items() if networks} == {
         "redis": ["queue"],
         "db": ["database"],
-    }
+    } | ({"accounts": ["queue"]} if images == "built" else {})
     assert "edge" in reaches or publish == "mesh"
     # They are the members' own networks, by the names that these have as those of another stack.
     assert {name: network for name, network in stack["networks"].items() if network.get("external")} == {
@@ -141,8 +151,7 @@ def test_a_proxy_knows_the_members_of_its_store_at_the_stores_port(store: str) -
     assert re.findall(r"^ +server (\S+) (\S+)$", configuration, re.MULTILINE) == [
         (name, f"{name}:{port}") for name, (member_of, _) in MEMBERS.items() if member_of == store
     ]
-    health = app("built", "edge", "replicated")["services"][store]["environment"]["EDGE_HEALTH_PORT"]
-    assert re.findall(r"^ +bind \*:(\d+)$", configuration, re.MULTILINE) == [health, str(port)]
+    assert re.findall(r"^ +bind \*:(\d+)$", configuration, re.MULTILINE) == ["8082", str(port)]
     assert ("role:master" in configuration, "/primary" in configuration) == (store == "redis", store == "db")
 
 
@@ -188,7 +197,7 @@ def test_each_member_has_a_volume_of_its_own(images: str) -> None:
     stack = stores(images)
     mounts = {}
     for name, (store, number) in MEMBERS.items():
-        (mount,) = stack["services"][name]["volumes"]
+        (mount,) = [mount for mount in stack["services"][name]["volumes"] if isinstance(mount, str)]
         volume, _, path = mount.partition(":")
         # Each node has a volume of that name, so a number and a name have to be one member's.
         mounts[number, volume] = name
@@ -210,18 +219,112 @@ def test_members_know_themselves_and_each_other() -> None:
     assert {services[name]["environment"]["PATRONI_ETCD3_HOSTS"] for name in names["db"]} == {hosts}
 
 
+def files(service: dict[str, Any]) -> set[str]:
+    """The paths of the secrets that a service is given."""
+    secrets = [{"target": one} if isinstance(one, str) else one for one in service.get("secrets", [])]
+    return {f"/run/secrets/{one['target']}" for one in secrets}
+
+
 @pytest.mark.parametrize("data", ["single", "replicated"])
 @publishings
-def test_built_images_carry_no_password(publish: str, data: str) -> None:
+def test_built_images_are_given_passwords_as_files_alone(publish: str, data: str) -> None:
     rendered = app("built", publish, data)
     for name, service in [*rendered["services"].items(), *stores("built")["services"].items()]:
-        passwords = {key: value for key, value in service.get("environment", {}).items() if "PASSWORD" in key}
-        assert passwords == {
-            f"{secret.upper().replace('DB_', 'POSTGRES_')}_FILE": f"/run/secrets/{secret}"
-            for secret in service.get("secrets", [])
-        }, name
-    name = {"name": "voteapp-data_db_password_v1"} if data == "replicated" else {}
-    assert rendered["secrets"] == {"db_password": {"external": True} | name}
+        settings = {key: value for key, value in service.get("environment", {}).items() if "PASSWORD" in key}
+        assert all(key.endswith("_FILE") for key in settings), name
+        assert set(settings.values()) <= files(service), name
+
+
+@pytest.mark.parametrize("data", ["single", "replicated"])
+def test_the_app_has_an_account_of_its_own_and_administrators_are_elsewhere(data: str) -> None:
+    rendered = app("built", "edge", data, voting_app_accounts=[3, 4], voting_app_account=3)
+    services = rendered["services"]
+    for name, stores_of in CONTRACT["logins"].items():
+        environment = services[name]["environment"]
+        assert {key: environment[key] for key in environment if key.endswith("_USER")} == {
+            f"{store}_USER": "voteapp_3" for store in stores_of
+        }
+        assert {one["source"] for one in services[name]["secrets"]} == {
+            {"REDIS": "queue_account_3", "POSTGRES": "db_account_3"}[store] for store in stores_of
+        }
+    administrators = {name for name, service in services.items() if "redis_password" in service.get("secrets", [])}
+    assert administrators == {"accounts"} | ({"redis"} if data == "single" else set())
+    assert services["accounts"]["environment"]["ACCOUNTS"] == "voteapp_3 voteapp_4"
+    assert {path for path in files(services["accounts"]) if "voteapp" in path} == {
+        f"/run/secrets/{store}_voteapp_{number}" for store in ("queue", "db") for number in (3, 4)
+    }
+    own = {f"{store}_account_{number}" for store in ("queue", "db") for number in (3, 4)}
+    assert {name: secret for name, secret in rendered["secrets"].items() if name in own} == {
+        name: {"external": True} for name in own
+    }
+    # Those of the administrators are the stores' own.
+    assert {name: secret.get("name") for name, secret in rendered["secrets"].items() if name not in own} == {
+        f"{store}_password": f"voteapp-data_{store}_password_v1" if data == "replicated" else None
+        for store in ("redis", "db")
+    }
+
+
+@publishings
+def test_our_containers_have_nothing_that_they_do_not_need(publish: str) -> None:
+    everything = app("built", publish)["services"] | app("built", publish, "replicated")["services"]
+    for name, service in (everything | stores("built")["services"]).items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+
+
+@publishings
+@image_sets
+@pytest.mark.parametrize("data", ["single", "replicated"])
+def test_memory_processes_and_logs_are_bounded(images: str, publish: str, data: str) -> None:
+    for name, service in (app(images, publish, data)["services"] | stores(images)["services"]).items():
+        assert set(service["deploy"]["resources"]["limits"]) == {"memory", "pids"}, name
+        assert service["logging"]["options"]["max-size"], name
+        for mount in service.get("volumes", []):
+            assert isinstance(mount, str) or mount["tmpfs"]["size"] > 0, name
+
+
+@image_sets
+@publishings
+def test_tasks_that_can_be_several_are_replaced_one_by_one_and_far_from_each_other(images: str, publish: str) -> None:
+    services = app(images, publish, voting_app_replicas={"vote": 6})["services"]
+    for name, count in {"vote": 6, "result": 2 if images == "built" else 1, "worker": 2}.items():
+        deploy = services[name]["deploy"]
+        assert deploy["replicas"] == count
+        assert deploy["placement"]["preferences"] == [{"spread": "node.labels.location"}]
+        assert deploy["update_config"] == {"order": "start-first", "failure_action": "rollback"}
+        assert deploy["rollback_config"] == {"order": "start-first"}
+
+
+def test_one_service_may_have_another_version() -> None:
+    services = app("built", "edge", voting_app_versions={"vote": "9.9.9"})["services"]
+    versions = {name: service["image"].rpartition(":")[2] for name, service in services.items()}
+    assert versions == dict.fromkeys(services, DEFAULTS["voting_app_version"]) | {"vote": "9.9.9"}
+
+
+@pytest.mark.skipif(shutil.which("haproxy") is None, reason="there is no HAProxy on this machine")
+@pytest.mark.parametrize("case", CONTRACT["edges"], ids=lambda case: case["id"])
+def test_haproxy_takes_the_configuration_of_the_edge(case: dict[str, Any], tmp_path: Path) -> None:
+    configuration = render("edge.cfg.j2", **case["settings"])
+    for line in case["has"]:
+        assert re.search(rf"^ +{re.escape(line)}$", configuration, re.MULTILINE), line
+    for word in case["lacks"]:
+        assert word not in configuration
+    certificate = tmp_path / "edge_certificate"
+    issued = issue(IPv4Address("192.0.2.1"), "tests")
+    certificate.write_bytes(issued.certificate + issued.key)
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(configuration.replace("/run/secrets/edge_certificate", str(certificate)), encoding="utf-8")
+    check = subprocess.run(["haproxy", "-c", "-f", path], capture_output=True, text=True, check=False, timeout=20)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_the_edge_is_given_as_long_to_stop_as_it_takes() -> None:
+    edge = app("built", "edge", voting_app_edge_grace=25, voting_app_tls_certificate="PEM")["services"]["edge"]
+    assert edge["stop_grace_period"] == "35s"
+    assert edge["stop_signal"] == "SIGUSR1"
+    assert edge["deploy"]["update_config"] == {"order": "stop-first", "delay": "25s", "failure_action": "rollback"}
+    assert files(edge) == {"/run/secrets/edge_certificate"}
 
 
 def test_upstreams_images_keep_the_password_that_is_fixed_in_them() -> None:
@@ -239,8 +342,10 @@ def test_upstreams_images_keep_the_password_that_is_fixed_in_them() -> None:
 def test_the_stores_declare_the_secrets_that_members_use() -> None:
     stack = stores("built")
     used = {name: service["secrets"] for name, service in stack["services"].items() if "secrets" in service}
-    assert used == {f"db-{number}": ["replication_password", "db_password"] for number in (1, 2, 3)}
-    assert stack["secrets"] == {name: {"external": True} for name in ("replication_password", "db_password")}
+    secrets = {"db": ["replication_password", "db_password"], "redis": ["redis_password"]}
+    secrets["sentinel"] = secrets["redis"]
+    assert used == {name: secrets[store] for name, (store, _) in MEMBERS.items() if store in secrets}
+    assert stack["secrets"] == {name: {"external": True} for names in secrets.values() for name in names}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 
 from redis import Redis
 
@@ -14,7 +16,8 @@ BATCH = 1000
 
 
 def main(prefix: str, count: int) -> None:
-    queue = Redis(host="redis", socket_timeout=30)
+    password = Path(os.environ["REDIS_PASSWORD_FILE"]).read_text(encoding="utf-8")
+    queue = Redis(host="redis", username=os.environ["REDIS_USER"], password=password, socket_timeout=30)
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
         queue.rpush(

@@ -9,10 +9,8 @@ Arguments: prefix of the voters; ``alone`` where no worker of the app runs, ``be
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,9 +21,7 @@ SECONDS_UNTIL_COUNTED = 90
 
 
 def connect() -> psycopg.Connection[Any]:
-    file = os.environ.get("POSTGRES_PASSWORD_FILE")
-    password = Path(file).read_text(encoding="utf-8").strip() if file else os.environ["POSTGRES_PASSWORD"]
-    return psycopg.connect(host="db", user="postgres", password=password, connect_timeout=10, autocommit=True)
+    return psycopg.connect(host="db", user="postgres", password="postgres", connect_timeout=10, autocommit=True)
 
 
 def put(queue: Redis, voter: str, choice: str) -> None:

@@ -15,6 +15,7 @@ import random
 import time
 from itertools import count, cycle
 from pathlib import Path
+from typing import Any
 
 from locust import HttpUser, task
 
@@ -73,17 +74,26 @@ class Voters(HttpUser):
         """Always for the other choice than the last time."""
         last = self.choices.get(voter) or random.choice("ab")  # noqa: S311
         choice = self.choices[voter] = "b" if last == "a" else "a"
+        self.request(
+            "vote",
+            "POST",
+            8080,
+            voter=voter,
+            choice=choice,
+            data={"vote": choice},
+            headers={"Cookie": f"voter_id={voter}"},
+        )
+
+    def request(
+        self, page: str, method: str, port: int, path: str = "/", voter: str = "", choice: str = "", **options: Any
+    ) -> None:
+        """Through the next address, and into the ledger."""
         through = next(self.through)
         status: int | str = "broken off"
         began = time.time()
         try:
-            response = self.client.post(
-                f"http://{through}:8080/",
-                name="vote",
-                data={"vote": choice},
-                headers={"Cookie": f"voter_id={voter}"},
-                timeout=TIMEOUT,
-                allow_redirects=False,
+            response = self.client.request(
+                method, f"http://{through}:{port}{path}", name=page, timeout=TIMEOUT, allow_redirects=False, **options
             )
             status = response.status_code or type(response.error).__name__
         finally:
@@ -95,5 +105,6 @@ class Voters(HttpUser):
                 "ended": time.time(),
                 "status": status,
                 "acknowledged": status == 200,
+                "page": page,
             }
             ledger.write(f"{json.dumps(attempt)}\n")

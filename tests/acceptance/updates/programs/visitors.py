@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Voters who look at the vote page before they vote, and at the results afterwards, as a file of Locust."""
+
+from __future__ import annotations
+
+from tests.acceptance.data.programs import voters
+
+
+class Visitors(voters.Voters):
+    """Four requests for a vote, each through the next address."""
+
+    def cast(self, voter: str) -> None:
+        self.request("vote page", "GET", 8080)
+        super().cast(voter)
+        self.request("result page", "GET", 8081)
+        self.request("scores", "GET", 8081, "/scores")

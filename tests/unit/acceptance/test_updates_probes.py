@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long an edge's own address is closed, and the program that asks. Cases are in test_updates_probes.yml."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.updates import edge, probing
+from tests.acceptance.updates.drill import Drill
+from tests.acceptance.updates.probing import Probe
+from tests.acceptance.updates.programs import probe
+
+CASES: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
+STATUSES = {"s": "200", "l": "503", "x": "ConnectionRefusedError"}
+UPDATES = [Drill("there", 100, 101), Drill("back", 101, 102)]
+
+
+@pytest.mark.parametrize("case", CASES["closed"], ids=lambda case: case["case"])
+def test_closed(case: dict[str, Any]) -> None:
+    probes = [Probe(100 + number / 10, STATUSES[letter]) for number, letter in enumerate(case["probes"])]
+    found = edge.closed(probes, UPDATES)
+    assert [one["update"] for one in found] == ["there", "back"]
+    assert [one["leaving"] for one in found] == pytest.approx(case["leaving"])
+    assert [one["closed"] for one in found] == pytest.approx(case["closed"])
+
+
+def test_spans_are_apart() -> None:
+    probes = [Probe(float(number), STATUSES[letter]) for number, letter in enumerate("sxxsxsx")]
+    assert probing.spans(probes, lambda one: one.is_refused) == [(1, 3), (4, 5), (6, 6)]
+    assert probing.spans([], lambda one: one.is_refused) == []
+
+
+def test_probes_are_read_in_the_order_they_began() -> None:
+    # A question that nobody answers is printed after those that came later.
+    text = "100.050 200\n100.000 TimeoutError\n100.100 503\n100.1"
+    assert probing.read(text) == [Probe(100.0, "TimeoutError"), Probe(100.05, "200"), Probe(100.1, "503")]
+    assert probing.read("") == []
+
+
+def test_an_edge_that_is_hardly_asked_is_told() -> None:
+    often = [Probe(100 + number * probing.INTERVAL, "200") for number in range(40)]
+    assert edge.unasked({"one": often, "two": often[:15]}, UPDATES) == ["two is asked all the time (15 times)"]
+    # What is asked outside of the updates tells nothing about them.
+    early = [Probe(one.began - 50, one.status) for one in often]
+    assert len(edge.unasked({"one": early}, UPDATES)) == 1
+
+
+def test_both_sides_have_the_same_interval() -> None:
+    assert probe.INTERVAL == probing.INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n", "200"),
+        (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503"),
+        (b"", "closed"),
+    ],
+)
+def test_an_answer(answer: bytes, status: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1") as server:
+            await probe.probe("127.0.0.1", server.sockets[0].getsockname()[1])
+
+    asyncio.run(ask())
+    (told,) = probing.read(capsys.readouterr().out)
+    assert told.status == status
+    assert told.is_refused is (status == "closed")
+
+
+def test_the_program_asks_until_its_input_ends() -> None:
+    program = Path(probe.__file__)
+    # Nobody listens at that port.
+    with subprocess.Popen(
+        [sys.executable, str(program), "127.0.0.1", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(0.3)
+        assert process.stdin is not None
+        process.stdin.close()
+        rest = process.stdout.read()
+        assert process.wait(10) == 0
+    probes = probing.read(first + rest)
+    assert 3 <= len(probes) <= 40
+    assert {one.status for one in probes} == {"ConnectionRefusedError"}
+    assert all(one.is_refused for one in probes)
