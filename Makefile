@@ -10,7 +10,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Compiled modules halve the start of every command.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo demo-down test lint sanity units molecule acceptance lock clean
+.PHONY: help setup demo demo-down images test lint sanity units molecule acceptance lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -24,6 +24,10 @@ demo: setup ## From nothing to a counted vote: MACHINES=vm for own kernels; ARGS
 
 demo-down: setup ## Remove all that the demo made
 	@.venv/bin/lab down
+
+images: setup ## Build the app's images: REGISTRY=HOST/PATH pushes them; FRESH=yes with today's packages
+	@.venv/bin/lab images $(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(PLAIN_HTTP),--plain-http) \
+		$(if $(FRESH),--fresh)
 
 test: setup ## Run every gate and test; STAGES="lint units" runs some
 	@$(PYTHON) scripts/test.py $(STAGES)

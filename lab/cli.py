@@ -32,7 +32,9 @@ from lab.daemons import DaemonError
 from lab.engine import EngineError
 from lab.fabric import FabricError
 from lab.hosting import HostingError
+from lab.images import apps
 from lab.images.building import ImageError
+from lab.images.publishing import Publisher
 from lab.machines.base import MachineError
 from lab.machines.records import Record
 from lab.operations import Lab, LabError
@@ -219,11 +221,35 @@ def serve(
 
 
 @app.command()
-def images() -> None:
-    """Build the applications' images where something changed; pushes them while the lab is up."""
-    lab = this_lab()
-    built = lab.build_images(Steps())
+def images(
+    registry: Annotated[
+        str, typer.Option(help="HOST[:PORT][/PATH] to push them to; else the lab's own while it is up.")
+    ] = "",
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="Let that registry speak HTTP, or show any certificate.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Build all anew, with the packages of today.")] = False,
+) -> None:
+    """Build the applications' images where something changed, each with its SBOMs, and push them."""
+    settings = Settings.from_environment()
+    publisher = Publisher(registry, plain_http=plain_http) if registry else None
+    lab = None if registry else this_lab()
+    with Steps().step("images of the applications") as say:
+        images, built = apps.build(settings, say, fresh=fresh)
+    _hand_over(settings.state)
     out.print(f"built: {', '.join(built)}" if built else "images are up to date", markup=False)
+    for image in images.values():
+        out.print(f"\n{image.reference}\n  id       {image.image_id}\n  archive  {image.archive}", markup=False)
+        for form, path in image.sboms.items():
+            out.print(f"  {form:8} {path}", markup=False)
+        if publisher is not None:
+            pushed = publisher.push(image)
+            out.print(f"  pushed   {pushed.reference}", markup=False)
+            if pushed.sbom_problem:
+                out.print(f"  note: without its SBOMs: {pushed.sbom_problem}", markup=False)
+    if lab is not None and lab.registry.is_up:
+        pushed_names = [name for name, image in images.items() if lab.registry.push(image)]
+        out.print(f"\npushed to the lab: {', '.join(pushed_names) or 'nothing new'}", markup=False)
 
 
 def _latency(entry: str) -> tuple[str, str]:
@@ -287,7 +313,8 @@ def _become_root() -> None:
     """Machines and networks need root; everything else about the call stays the same."""
     settings = Settings.from_environment()
     os.environ["LAB_CACHE"] = str(settings.cache)
-    kept = ",".join(name for name in os.environ if name.startswith("LAB_") or name == "DOCKER_HOST")
+    known = ("DOCKER_HOST", "SOURCE_DATE_EPOCH")
+    kept = ",".join(name for name in os.environ if name.startswith("LAB_") or name in known)
     command = ["sudo", f"--preserve-env={kept}", "--", sys.executable, "-m", "lab.cli", *sys.argv[1:]]
     try:
         os.execvp("sudo", command)  # noqa: S606 - no shell is meant

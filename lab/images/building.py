@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Building images with the engine: once for the same content, under a name that holds the content's hash."""
+"""What building images begins with, and images that the engine builds: once for the same content, under its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -51,10 +52,9 @@ def build(
     *,
     arguments: Mapping[str, str],
     target: str | None = None,
-    extra_files: Mapping[str, bytes] | None = None,
 ) -> Any:
     """Build a folder's Dockerfile, or the stage ``target`` of it, on the host's network; returns the image."""
-    context = _context(folder, extra_files or {})
+    context = _context(folder)
     try:
         image, _ = client.images.build(
             fileobj=context, custom_context=True, encoding="identity", tag=reference, buildargs=dict(arguments),
@@ -73,22 +73,30 @@ def alone(cache: Path) -> AbstractContextManager[None]:
     return locked(cache / "build.lock")
 
 
-def _context(folder: Path, extra_files: Mapping[str, bytes]) -> io.BytesIO:
+def lay_out(folder: Path, target: Path, epoch: int) -> None:
+    """Copy the files that content_hash reads, with nothing of this machine's: neither times nor who may read them."""
+    for path in _files(folder):
+        copy = target / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(_mode(path))
+    for path in (target, *target.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+        os.utime(path, (epoch, epoch))
+
+
+def _context(folder: Path) -> io.BytesIO:
     """A tar archive that is the same for the same content, so that the engine's cache finds its layers."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path in _files(folder):
-            _add(archive, str(path.relative_to(folder)), path.read_bytes(), _mode(path))
-        for name, content in extra_files.items():
-            _add(archive, name, content, 0o644)
+            content = path.read_bytes()
+            entry = tarfile.TarInfo(str(path.relative_to(folder)))
+            entry.size, entry.mode = len(content), _mode(path)
+            archive.addfile(entry, io.BytesIO(content))
     stream.seek(0)
     return stream
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), mode
-    archive.addfile(entry, io.BytesIO(content))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What decides whether an image is built again."""
+"""What decides whether an image is built again, and what a build reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from lab import certificates
 from lab.images.apps import AppImage
-from lab.images.building import content_hash
+from lab.images.building import content_hash, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,20 @@ def test_what_does_not_reach_the_image_changes_nothing(folder: Path, change: Cal
     before = content_hash(folder)
     change(folder)
     assert content_hash(folder) == before
+
+
+def test_what_a_build_reads_has_nothing_of_this_machine(folder: Path, tmp_path: Path) -> None:
+    (folder / "Dockerfile").chmod(0o700)
+    (folder / "static").chmod(0o700)
+    target = tmp_path / "context"
+    target.mkdir(mode=0o700)
+    lay_out(folder, target, 17)
+    files = {path.relative_to(target): path.stat() for path in (target, *target.rglob("*"))}
+    assert {str(name): f"{status.st_mode & 0o777:o}" for name, status in files.items()} == {
+        ".": "755", "Dockerfile": "755", "static": "755", "static/a.css": "644",
+    }  # fmt: skip
+    assert {status.st_mtime for status in files.values()} == {17}
+    assert content_hash(target) == content_hash(folder)
 
 
 def test_the_base_counts(folder: Path) -> None:
