@@ -110,6 +110,7 @@ def test_a_failed_installation_leaves_apt_in_order(bare: Host, said: dict[str, s
 
 # What an engine may leave of an overlay network that its tasks were on.
 LEFTOVER = """
+set -e
 ip link add vx-001000-aaaaa type vxlan id 4242 dstport 4790
 mkdir -p /run/docker/netns
 touch /run/docker/netns/1-aaaaaaaaaa
