@@ -108,9 +108,25 @@ def test_a_failed_installation_leaves_apt_in_order(bare: Host, said: dict[str, s
     bare.check_output("apt-get check --quiet")
 
 
-def test_a_changed_configuration_restarts_the_engine_once(engine: Host, converge: Converge, starts_before: int) -> None:
+# What an engine may leave of an overlay network that its tasks were on.
+LEFTOVER = """
+set -e
+ip link add vx-001000-aaaaa type vxlan id 4242 dstport 4790
+mkdir -p /run/docker/netns
+touch /run/docker/netns/1-aaaaaaaaaa
+unshare --net mount --bind /proc/self/ns/net /run/docker/netns/1-aaaaaaaaaa
+"""
+NOTHING_LEFT = "test ! -e /sys/class/net/vx-001000-aaaaa -a ! -e /run/docker/netns/1-aaaaaaaaaa"
+
+
+def test_a_changed_configuration_restarts_the_engine_once_and_without_leftovers(
+    engine: Host, converge: Converge, starts_before: int
+) -> None:
+    engine.check_output(LEFTOVER)
+    assert engine.run(NOTHING_LEFT).rc != 0
     assert converge(engine_daemon_config={"debug": True}).exit_code == 0
     assert starts(engine) == starts_before + 1
+    assert engine.run(NOTHING_LEFT).rc == 0
     assert json.loads(engine.check_output("docker info --format '{{json .Debug}}'"))
 
 
