@@ -111,7 +111,7 @@ class Lab:
         with progress.step("image of the servers") as say:
             self.hosting.prepare(client, say)
         with progress.step("images of the applications") as say:
-            images, built = apps.build_all(client, self.settings, say)
+            images, built = apps.build(self.settings, say)
         with progress.step("registry") as say:
             started |= self.registry.start()
             # Asked once per lab: where the public registry is out of reach, asking costs seconds.
@@ -120,16 +120,6 @@ class Lab:
             self._push(images, say)
         inventory.write(self.settings, self.registry, self.hosting.platform.kind)
         return started or bool(built)
-
-    def build_images(self, progress: Progress) -> list[str]:
-        """Build what changed and push it when the registry runs; returns the applications that were built."""
-        client = self.engine.start()
-        with progress.step("images of the applications") as say:
-            images, built = apps.build_all(client, self.settings, say)
-        if self.registry.is_up:
-            with progress.step("registry") as say:
-                self._push(images, say)
-        return built
 
     def down(self, progress: Progress) -> list[str]:
         """Remove all that runs or lies around; returns what was there. LabError names what could not be removed."""

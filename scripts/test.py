@@ -75,7 +75,7 @@ STAGES = (
         needs=".venv-node/bin/python",
         otherwise="no Python 3.10 on this machine",
     ),
-    Stage("apps", "code", ("pytest tests/apps",)),
+    Stage("apps", "code", ("pytest tests/apps tests/browser",)),
     Stage("lab", "code", ("pytest tests/lab",)),
     Stage("contract", "code", ("pytest -n 3 --dist worksteal tests/contract",)),
     Stage("machines", "code", ("pytest tests/machines",)),

@@ -3,8 +3,11 @@
 
 // The result page: counts the votes in the database once a second and shows the counts to everybody who watches.
 
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { Eta } from "eta";
@@ -27,6 +30,18 @@ const HEADERS = {
 
 function folder(name) {
   return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** Serves a folder's files, which browsers ask for anew by their content: in an image all files have the same time. */
+function files(path) {
+  const tags = new Map();
+  for (const file of readdirSync(path).map((name) => join(path, name))) {
+    tags.set(file, `"${createHash("sha256").update(readFileSync(file)).digest("base64url")}"`);
+  }
+  return express.static(path, {
+    lastModified: false,
+    setHeaders: (response, file) => response.set("ETag", tags.get(file)),
+  });
 }
 
 /** The Express application around a scoreboard; `names` are those of the choices: {a, b}. */
@@ -52,7 +67,7 @@ function createApp(scoreboard, names, isLeaving) {
     const [status, word] = isLeaving() ? [503, "leaving"] : [200, "alive"];
     response.status(status).type("text").send(`${word}\n`);
   });
-  app.use(express.static(folder("public"), { maxAge: "1h" }));
+  app.use(files(folder("public")));
   return app;
 }
 

@@ -70,11 +70,6 @@ def build(
     return images, built
 
 
-def build_all(_client: object, settings: Settings, say: Callable[[str], None]) -> tuple[dict[str, AppImage], list[str]]:
-    """What ``build`` does, for callers that still bring a client of an engine."""
-    return build(settings, say)
-
-
 def manifest_path(settings: Settings) -> Path:
     """The file {name: {reference, image_id, archive}} that the last build wrote."""
     return settings.state / "images" / "images.json"

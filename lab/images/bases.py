@@ -1,14 +1,10 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all images stand on: Ubuntu from a public registry for servers, Debian made here from its packages."""
+"""What the servers' image stands on: Ubuntu from a public registry, or Debian made from its packages."""
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +14,12 @@ import httpx
 from docker.errors import DockerException
 
 from lab.config import Settings
-from lab.images import building
+from lab.images import apps, building, debian
 from lab.images.building import ImageError
 from lab.machines.platforms import Kind, NodeImage
 
 UPSTREAM = "https://registry-1.docker.io"
 _NODE = Path(__file__).parent / "node"
-_DEBIAN = "trixie"
-_DEBIAN_COMMAND = (
-    "mmdebstrap", "--variant=minbase", "--include=ca-certificates",
-    "--aptopt=Acquire::Languages \"none\"",
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,25 +42,13 @@ def upstream_answers() -> bool:
         return False
 
 
-def debian(client: docker.DockerClient, settings: Settings) -> Base:
-    """The lab's own Debian, made with mmdebstrap when this recipe was not made yet."""
-    digest = hashlib.sha256("\0".join((*_DEBIAN_COMMAND, _DEBIAN, platform.machine())).encode()).hexdigest()[:16]
-    base = Base(f"triad-lab/base:{digest}", "Debian 13 (trixie)", "debian-13")
-    if building.find(client, base.reference) is not None:
-        return base
-    with tempfile.TemporaryDirectory(dir=settings.cache) as folder:
-        tarball = Path(folder) / "base.tar"
-        try:
-            done = subprocess.run(
-                [*_DEBIAN_COMMAND, _DEBIAN, str(tarball)], capture_output=True, text=True, check=False
-            )
-        except FileNotFoundError:
-            raise ImageError("mmdebstrap is not installed; scripts/setup installs what the lab needs") from None
-        if done.returncode:
-            last = "\n".join(done.stderr.splitlines()[-10:])
-            raise ImageError(f"mmdebstrap cannot make Debian {_DEBIAN}; are its package servers reachable?\n{last}")
+def debian_base(client: docker.DockerClient, settings: Settings) -> Base:
+    """The lab's own Debian, the one that the applications' images stand on."""
+    epoch = apps.source_date()
+    base = Base(f"triad-lab/base:{debian.recipe(epoch)}", "Debian 13 (trixie)", "debian-13")
+    if building.find(client, base.reference) is None:
         repository, _, tag = base.reference.partition(":")
-        client.api.import_image(src=str(tarball), repository=repository, tag=tag)
+        client.api.import_image(src=str(debian.tarball(settings, epoch)), repository=repository, tag=tag)
     return base
 
 
@@ -86,7 +61,7 @@ def node(client: docker.DockerClient, settings: Settings, kind: Kind, say: Calla
         for base in _candidates(client, settings):
             if building.find(client, _node_reference(base, kind)) is not None:
                 return _as_node(base, kind)
-        base = _pull_ubuntu(client, settings, say) or debian(client, settings)
+        base = _pull_ubuntu(client, settings, say) or debian_base(client, settings)
         say(f"building the servers' image on {base.actual}")
         reference = _node_reference(base, kind)
         building.build(client, _NODE, reference, arguments={"BASE": base.reference}, target=kind)
@@ -96,7 +71,7 @@ def node(client: docker.DockerClient, settings: Settings, kind: Kind, say: Calla
 def _candidates(client: docker.DockerClient, settings: Settings) -> list[Base]:
     candidates = [UBUNTU] if settings.node_base in ("auto", "ubuntu") else []
     if settings.node_base in ("auto", "debian"):
-        candidates.append(debian(client, settings))
+        candidates.append(debian_base(client, settings))
     return candidates
 
 

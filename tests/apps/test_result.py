@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import socket
@@ -57,10 +59,13 @@ class Served:
             stderr=subprocess.DEVNULL,
         )
 
-    def status(self, path: str) -> int | None:
-        """Of a page; None where nobody answers."""
+    def status(self, path: str, known: str = "") -> int | None:
+        """Of a page, asked with the ETag that is known of it; None where nobody answers."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers={"If-None-Match": known} if known else {}
+        )
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             error.close()
@@ -81,8 +86,24 @@ def served(tmp_path: Path) -> Iterator[Served]:
     served.process.wait()
 
 
+with_modules = pytest.mark.skipif(not MODULES.is_dir(), reason=f"the modules of the result page are not in {MODULES}")
+
+
 @on_node
-@pytest.mark.skipif(not MODULES.is_dir(), reason=f"the modules of the result page are not in {MODULES}")
+@with_modules
+def test_files_are_known_by_their_content_alone_as_all_files_of_an_image_have_the_same_time(served: Served) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/style.css") as answer:
+        known, headers = answer.headers["ETag"], answer.headers
+    digest = base64.urlsafe_b64encode(hashlib.sha256((RESULT / "public" / "style.css").read_bytes()).digest())
+    assert known == f'"{digest.decode().rstrip("=")}"'
+    assert "max-age=0" in headers["Cache-Control"]
+    assert "Last-Modified" not in headers
+    assert served.status("/style.css", known) == 304
+    assert served.status("/result.js", known) == 200
+
+
+@on_node
+@with_modules
 def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(served: Served) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/socket.io/?EIO=4&transport=polling") as answer:
         session = answer.read().decode().partition('"sid":"')[2].partition('"')[0]

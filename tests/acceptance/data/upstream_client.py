@@ -4,8 +4,8 @@
 """A client that knows only the published contract of ``redis`` and ``db`` works with them, alone and beside the app.
 
 The contract fixes the credentials as well, so the app is deployed as for the published images. These cannot be had on a
-machine without their registry: this project's stand in for them, with the published password in their environment, since
-the stack gives the published ones none.
+machine without their registry: this project's stand in for them, with the published password in their environment,
+since the stack gives the published ones none.
 """
 
 from __future__ import annotations
