@@ -13,11 +13,10 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 RESULT = Path(__file__).resolve().parents[2] / "apps" / "result"
@@ -61,16 +60,10 @@ class Served:
 
     def status(self, path: str, known: str = "") -> int | None:
         """Of a page, asked with the ETag that is known of it; None where nobody answers."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", headers={"If-None-Match": known} if known else {}
-        )
+        headers = {"If-None-Match": known} if known else {}
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-        except OSError:
+            return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10).status_code
+        except httpx.TransportError:
             return None
 
 
@@ -92,8 +85,8 @@ with_modules = pytest.mark.skipif(not MODULES.is_dir(), reason=f"the modules of 
 @on_node
 @with_modules
 def test_files_are_known_by_their_content_alone_as_all_files_of_an_image_have_the_same_time(served: Served) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/style.css") as answer:
-        known, headers = answer.headers["ETag"], answer.headers
+    headers = httpx.get(f"http://127.0.0.1:{served.port}/style.css").headers
+    known = headers["ETag"]
     digest = base64.urlsafe_b64encode(hashlib.sha256((RESULT / "public" / "style.css").read_bytes()).digest())
     assert known == f'"{digest.decode().rstrip("=")}"'
     assert "max-age=0" in headers["Cache-Control"]
@@ -105,8 +98,8 @@ def test_files_are_known_by_their_content_alone_as_all_files_of_an_image_have_th
 @on_node
 @with_modules
 def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(served: Served) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/socket.io/?EIO=4&transport=polling") as answer:
-        session = answer.read().decode().partition('"sid":"')[2].partition('"')[0]
+    greeting = httpx.get(f"http://127.0.0.1:{served.port}/socket.io/?EIO=4&transport=polling").text
+    session = greeting.partition('"sid":"')[2].partition('"')[0]
     begun = time.monotonic()
     served.process.terminate()
 
