@@ -24,10 +24,14 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 CHECK_SECONDS = 2
+# A server that is down must hold up no deployment. Its member takes its accounts from the master when it comes back.
+AWAY_SECONDS = 30
 ACCOUNT = "^voteapp_[0-9]{1,9}$"
 GROUP = "voteapp"
 
@@ -85,7 +89,10 @@ log = logging.getLogger("accounts")
 
 
 class Store(Protocol):
+    """spare: whether the others do without it for a while."""
+
     name: str
+    spare: bool
 
     def settle(self) -> None:
         """Change what is not as wanted. After RedisError or psycopg.Error it is to be called again."""
@@ -97,8 +104,9 @@ class Store(Protocol):
 class Queue:
     """One Redis, and the passwords of its accounts by their names."""
 
-    def __init__(self, member: str, passwords: Mapping[str, str], administrator: str) -> None:
+    def __init__(self, member: str, passwords: Mapping[str, str], administrator: str, *, spare: bool = False) -> None:
         self.name = member
+        self.spare = spare
         self._accounts = {
             account: ["on", f"#{hashlib.sha256(password.encode()).hexdigest()}", *ALLOWED.split()]
             for account, password in passwords.items()
@@ -145,6 +153,7 @@ class Database:
     """
 
     name = "db"
+    spare = False
 
     def __init__(self, passwords: Mapping[str, str], administrator: str) -> None:
         self._passwords = passwords
@@ -259,13 +268,17 @@ def read_stores() -> list[Store]:
     members = setting("REDIS_MEMBERS").split()
     return [
         Database(passwords["db"], of_database),
-        *(Queue(member, passwords["queue"], of_queue) for member in members),
+        *(Queue(member, passwords["queue"], of_queue, spare=len(members) > 2) for member in members),
     ]
 
 
 def keep(store: Store, unsettled: set[str], settled: Path) -> None:
-    """Settle a store for ever. The file ``settled`` is made once no store is ``unsettled``, by name."""
+    """Settle a store for ever. The file ``settled`` is made once no store is ``unsettled``, by name.
+
+    A spare one that is alone in that, and has answered nothing for AWAY_SECONDS, is not waited for.
+    """
     reasons: set[str] = set()
+    began = time.monotonic()
     while True:
         try:
             store.settle()
@@ -275,6 +288,10 @@ def keep(store: Store, unsettled: set[str], settled: Path) -> None:
                 log.warning("%s is not as wanted, trying again: %s", store.name, reason)
             reasons.add(reason)
             store.disconnect()
+            silent = isinstance(error, RedisConnectionError | RedisTimeoutError)
+            away = store.spare and silent and not isinstance(error, AuthenticationError)
+            if away and unsettled == {store.name} and time.monotonic() - began > AWAY_SECONDS:
+                settled.touch()
         else:
             if reasons or store.name in unsettled:
                 log.info("%s is as wanted", store.name)

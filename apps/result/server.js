@@ -20,6 +20,8 @@ import { databaseSettings, optionNames } from "./settings.js";
 
 const LEAVE_MS = 3000; // until whoever sends requests has seen that the health page says so
 const STOP_MS = 6000; // with the time above, below the ten seconds that Docker grants between SIGTERM and SIGKILL
+// A page that hears nothing for the sum of both connects again: its server may be gone without a word.
+const HEARTBEAT = { pingInterval: 3000, pingTimeout: 5000 };
 const HEADERS = {
   "Content-Security-Policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -97,7 +99,7 @@ function main() {
 
   let leaving = false;
   const server = createServer(createApp(scoreboard, optionNames(process.env), () => leaving));
-  sockets = new Server(server, { serveClient: true });
+  sockets = new Server(server, { serveClient: true, ...HEARTBEAT });
   sockets.on("connection", (socket) => {
     const scores = scoreboard.latest();
     if (scores) {

@@ -28,7 +28,9 @@ import worker
 from intake import Intake
 from psycopg.sql import SQL, Identifier
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from tally import Tally
 from vote import connect, create_app
 from votequeue import VoteQueue
@@ -819,6 +821,50 @@ def test_an_outage_is_told_once_and_put_right_afterwards(
     lost.start()
     eventually(lambda: program.said()[-1] == f"INFO accounts: {lost.address} is as wanted")
     assert lost.accepted() == {ONE}
+
+
+class Silent:
+    """A store that raises an error a few times, and then ends the one who keeps it."""
+
+    name = "redis-3"
+
+    def __init__(self, error: Exception, *, spare: bool) -> None:
+        self.spare = spare
+        self.errors = [error, error]
+
+    def settle(self) -> None:
+        raise self.errors.pop() if self.errors else SystemExit
+
+    def disconnect(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "spare", "unsettled", "goes_on"),
+    [
+        (RedisConnectionError("down"), True, {"redis-3"}, True),
+        (RedisTimeoutError("silent"), True, {"redis-3"}, True),
+        (RedisConnectionError("down"), True, {"redis-3", "redis-2"}, False),
+        (RedisConnectionError("down"), True, {"redis-3", "db"}, False),
+        (RedisConnectionError("down"), False, {"redis-3"}, False),
+        (AuthenticationError("WRONGPASS"), True, {"redis-3"}, False),
+        (ResponseError("disk full"), True, {"redis-3"}, False),
+    ],
+)
+def test_one_member_of_three_that_is_away_is_not_waited_for(
+    error: Exception,
+    spare: bool,
+    unsettled: set[str],
+    goes_on: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accounts, "CHECK_SECONDS", 0)
+    monkeypatch.setattr(accounts, "AWAY_SECONDS", -1)
+    settled = tmp_path / "settled"
+    with pytest.raises(SystemExit):
+        accounts.keep(Silent(error, spare=spare), unsettled, settled)
+    assert settled.exists() == goes_on
 
 
 # ---- the app, while accounts change

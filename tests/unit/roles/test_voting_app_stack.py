@@ -13,18 +13,22 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import jinja2.nativetypes
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
 
 from lab.certificates import issue
 
+init_plugin_loader()
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "roles" / "voting_app"
 CONTRACT = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
-DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-VARS: dict[str, Any] = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+DEFAULTS, VARS = (
+    DataLoader().load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
+    for part in ("defaults", "vars")
+)
 STORES: dict[str, dict[str, Any]] = CONTRACT["stores"]
 MEMBERS = {f"{store}-{number}": (store, number) for store in STORES for number in (1, 2, 3)}
 
@@ -33,32 +37,20 @@ image_sets = pytest.mark.parametrize("images", ["built", "upstream"])
 
 
 def render(template: str, **settings: Any) -> str:
-    """A template as the role renders it with its defaults and these settings."""
-    # Ansible's own settings of Jinja.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROLE / "templates"),
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
+    """A template as Ansible renders it for the role with its defaults and these settings."""
+    return str(
+        value(
+            "{{ lookup('ansible.builtin.template', template_path) }}",
+            template_path=str(ROLE / "templates" / template),
+            **settings,
+        )
     )
-    environment.filters["to_json"] = json.dumps
-    known = DEFAULTS | CONTRACT["settings"] | settings
-    # What the role combines out of defaults and settings: mappings, not text.
-    native = jinja2.nativetypes.NativeEnvironment()
-    native.filters["combine"] = lambda mapping, more: {**mapping, **more}
-    for name in ("voting_app_counts", "voting_app_memory_limits"):
-        known[name] = native.from_string(VARS[name]).render(known)
 
-    def evaluate(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: evaluate(item) for name, item in value.items()}
-        return environment.from_string(value).render(known)
 
-    known["voting_app_data_stack"] = evaluate(known["voting_app_data_stack"])
-    known["voting_app_built_prefix"] = evaluate(VARS["voting_app_built_prefix"])
-    known["voting_app_member_image"] = evaluate(VARS["voting_app_member_image"])
-    known["voting_app_image"] = evaluate(VARS["voting_app_image_sets"][known["voting_app_images"]])
-    return environment.get_template(template).render(known)
+def value(expression: str, **settings: Any) -> Any:
+    """What Ansible makes of an expression in a task of the role."""
+    variables = {**DEFAULTS, **VARS, **CONTRACT["settings"], **settings}
+    return Templar(DataLoader(), variables=variables).template(trust_as_template(expression))
 
 
 def app(images: str, publish: str, data: str = "single", **settings: Any) -> dict[str, Any]:
@@ -284,6 +276,17 @@ def test_memory_processes_and_logs_are_bounded(images: str, publish: str, data: 
             assert isinstance(mount, str) or mount["tmpfs"]["size"] > 0, name
 
 
+@pytest.mark.parametrize("data", ["single", "replicated"])
+def test_whoever_runs_in_a_container_may_write_to_its_places_in_memory(data: str) -> None:
+    """The engine mounts them as root's, with the mode of the directory beneath; these two are everybody's anyway."""
+    for name, service in (app("built", "edge", data)["services"] | stores()["services"]).items():
+        image = service["image"].rpartition("/")[2].partition(":")[0]
+        recipe = (ROOT / "apps" / image / "Dockerfile").read_text(encoding="utf-8")
+        for mount in service.get("volumes", []):
+            if isinstance(mount, dict) and mount["target"] not in ("/dev/shm", "/tmp"):
+                assert f"-m 1777 {mount['target']}\n" in recipe, name
+
+
 @image_sets
 @publishings
 def test_tasks_that_can_be_several_are_replaced_one_by_one_and_far_from_each_other(images: str, publish: str) -> None:
@@ -312,7 +315,9 @@ def test_haproxy_takes_the_configuration_of_the_edge(case: dict[str, Any], tmp_p
         assert word not in configuration
     certificate = tmp_path / "edge_certificate"
     issued = issue(IPv4Address("192.0.2.1"), "tests")
-    certificate.write_bytes(issued.certificate + issued.key)
+    # As lookups of files give it.
+    given = issued.certificate.decode().rstrip() + issued.key.decode().rstrip()
+    certificate.write_text(value("{{ voting_app_edge_certificate }}", voting_app_tls_certificate=given))
     path = tmp_path / "haproxy.cfg"
     path.write_text(configuration.replace("/run/secrets/edge_certificate", str(certificate)), encoding="utf-8")
     check = subprocess.run(["haproxy", "-c", "-f", path], capture_output=True, text=True, check=False, timeout=20)
