@@ -137,6 +137,7 @@ class Lab:
             gone += self.fabric.down()
         with progress.step("container engine"):
             gone += self.engine.release()
+            apps.clear_away(self.settings)
         self._forget()
         self._verify()
         return gone

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def build(
     version = (APPS / "VERSION").read_text(encoding="utf-8").strip()
     epoch = source_date()
     images, built = {}, []
-    with building.alone(settings.cache):
-        workshop = _Workshop(settings, epoch, say, fresh=fresh)
+    with building.alone(settings.cache), closing(_buildah(settings)) as store:
+        workshop = _Workshop(settings, store, epoch, say, fresh=fresh)
         for folder in sorted(path.parent for path in APPS.glob("*/Dockerfile")):
             digest = building.content_hash(folder, debian.recipe(epoch), version)
             archive = None if fresh else _kept(settings, folder.name, digest)
@@ -63,11 +64,18 @@ def build(
             image = f"voteapp.internal/{folder.name}:{version}"
             images[folder.name] = AppImage(image, archives.image_id(archive), str(archive))
         if built:
-            workshop.store.tidy()
+            store.tidy()
     manifest = manifest_path(settings)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({name: asdict(image) for name, image in images.items()}, indent=2), "utf-8")
     return images, built
+
+
+def clear_away(settings: Settings) -> None:
+    """Undo what a build that was killed had no time to; one that is under way does so itself."""
+    with suppress(OSError), (settings.cache / building.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _buildah(settings).close()
 
 
 def manifest_path(settings: Settings) -> Path:
@@ -87,9 +95,11 @@ def source_date() -> int:
 class _Workshop:
     """Where images are built; what they stand on is made when the first one is."""
 
-    def __init__(self, settings: Settings, epoch: int, say: Callable[[str], None], *, fresh: bool) -> None:
-        self.store = Buildah(settings.cache / "buildah")
+    def __init__(
+        self, settings: Settings, store: Buildah, epoch: int, say: Callable[[str], None], *, fresh: bool
+    ) -> None:
         self._settings = settings
+        self._store = store
         self._epoch = epoch
         self._say = say
         self._fresh = fresh
@@ -99,10 +109,8 @@ class _Workshop:
         base = self._base()
         self._say(f"building {folder.name}")
         kept = self._settings.cache / "images"
-        kept.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept, prefix=".new-") as temporary:
-            context, unpacked, others = (Path(temporary, name) for name in ("context", "unpacked", "others"))
-            made = Path(temporary, "made")
+        with building.workplace(kept) as place:
+            context, unpacked, others, made = (place / name for name in ("context", "unpacked", "others", "made"))
             for path in (context, others, made):
                 path.mkdir()
             building.lay_out(folder, context, self._epoch)
@@ -110,37 +118,40 @@ class _Workshop:
             if HOST_CA.exists():
                 shutil.copyfile(HOST_CA, context / "host-ca.crt")
             reference, arguments = f"localhost/{folder.name}:{digest}", {"BASE": base}
-            self.store.build(context, reference, epoch=self._epoch, arguments=arguments)
+            self._store.build(context, reference, epoch=self._epoch, arguments=arguments)
             if _SBOM_STAGE.search((folder / "Dockerfile").read_text(encoding="utf-8")):
-                self.store.take_out(context, "sbom", others, epoch=self._epoch, arguments=arguments)
-            self.store.unpack(reference, unpacked)
+                self._store.take_out(context, "sbom", others, epoch=self._epoch, arguments=arguments)
+            self._store.unpack(reference, unpacked)
             archive = made / f"{folder.name}-{version}.tar"
             image_id = archives.write(unpacked, f"voteapp.internal/{folder.name}:{version}", archive)
-            with self.store.mounted(reference) as root:
+            with self._store.mounted(reference) as root:
                 sboms.write(root, archive, folder.name, version, image_id, self._epoch, others)
             # Content that was built with other packages has another id, and clones may still use the older one.
-            place = kept / f"{folder.name}-{digest}-{image_id.partition(':')[2][:12]}"
-            place.mkdir(exist_ok=True)
+            home = kept / f"{folder.name}-{digest}-{image_id.partition(':')[2][:12]}"
+            home.mkdir(exist_ok=True)
             # The archive comes last: where it is, all is.
             for path in sorted(made.iterdir()):
-                path.replace(place / path.name)
+                path.replace(home / path.name)
         _forget_old(kept, folder.name)
-        return place / archive.name
+        return home / archive.name
 
     def _base(self) -> str:
         reference = f"localhost/base:{debian.recipe(self._epoch)}"
         if self._fresh:
-            self.store.clear()
-        if self._fresh or not self.store.has(reference):
+            self._store.clear()
+        if self._fresh or not self._store.has(reference):
             self._say("making Debian from its packages")
             tarball = debian.tarball(self._settings, self._epoch, fresh=self._fresh)
-            with tempfile.TemporaryDirectory(dir=tarball.parent) as temporary:
-                context = Path(temporary)
+            with building.workplace(tarball.parent) as context:
                 (context / "base.tar").hardlink_to(tarball)
                 (context / "Dockerfile").write_text('FROM scratch\nADD base.tar /\nCMD ["bash"]\n', encoding="ascii")
-                self.store.build(context, reference, epoch=self._epoch)
+                self._store.build(context, reference, epoch=self._epoch)
             self._fresh = False
         return reference
+
+
+def _buildah(settings: Settings) -> Buildah:
+    return Buildah(settings.cache / "buildah")
 
 
 def _kept(settings: Settings, name: str, digest: str) -> Path | None:

@@ -9,6 +9,9 @@ Every time in an image is the one that it is given, and packages that ask for th
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,12 +23,18 @@ _LAST_LINES = 20
 
 
 class Buildah:
-    """store: folder of its images and of the layers that it builds upon again."""
+    """store: folder of its images and of the layers that it builds upon again. notes: folder of what is mounted."""
 
     def __init__(self, store: Path) -> None:
-        # What it notes of mounts has to be gone after a restart of the machine.
-        run = Path(f"/run/triad-lab-buildah-{hashlib.sha256(str(store).encode()).hexdigest()[:8]}")
-        self._command = ("buildah", "--root", str(store), "--runroot", str(run))
+        self.store = store
+        # They have to be gone after a restart of the machine.
+        self.notes = Path(f"/run/triad-lab-buildah-{hashlib.sha256(str(store).encode()).hexdigest()[:8]}")
+
+    def close(self) -> None:
+        """Leave nothing but the store, even after a build that was killed: a folder with mounts cannot be removed."""
+        overlay = str(self.store / "overlay")
+        subprocess.run(["umount", "--lazy", overlay], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.notes, ignore_errors=True)
 
     def has(self, reference: str) -> bool:
         """Whether the store has an image of this name."""
@@ -40,8 +49,15 @@ class Buildah:
         epoch: int,
         arguments: Mapping[str, str] | None = None,
     ) -> None:
-        """Build a context's Dockerfile on images of the store; epoch: the time of everything in it, in seconds."""
+        """Build a context's Dockerfile on images of the store; epoch: the time of everything in it, in seconds.
+
+        The store then has no image with another tag of that name.
+        """
         self._build(context, epoch, arguments or {}, "--tag", reference)
+        name = reference.rpartition(":")[0]
+        tagged = [tag for image in json.loads(self._run("images", "--json")) for tag in image.get("names") or ()]
+        if others := [tag for tag in tagged if tag.rpartition(":")[0] == name and tag != reference]:
+            self._run("rmi", "--force", *others)
 
     def take_out(self, context: Path, stage: str, folder: Path, *, epoch: int, arguments: Mapping[str, str]) -> None:
         """Put the files of a stage of a Dockerfile into a folder."""
@@ -78,8 +94,11 @@ class Buildah:
         )  # fmt: skip
 
     def _run(self, *arguments: str) -> str:
+        command = ["buildah", "--root", str(self.store), "--runroot", str(self.notes), *arguments]
+        # Newer ones take this variable for an option, and refuse it beside --timestamp.
+        environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
         try:
-            done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             raise ImageError("buildah is not installed; scripts/setup installs what the lab needs") from None
         if done.returncode:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from docker.errors import APIError, BuildError, ImageNotFound
 
 from lab.locking import locked
 
+LOCK = "build.lock"
 _LAST_LINES = 20
 
 
@@ -70,7 +73,20 @@ def build(
 
 def alone(cache: Path) -> AbstractContextManager[None]:
     """One builder at a time for all labs of a cache, so that nothing is built twice."""
-    return locked(cache / "build.lock")
+    return locked(cache / LOCK)
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A folder to make something in, which is kept by moving it into ``folder``. For who builds alone.
+
+    Those of builds that were killed are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".new-*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as place:
+        yield Path(place)
 
 
 def lay_out(folder: Path, target: Path, epoch: int) -> None:

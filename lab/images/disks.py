@@ -36,10 +36,9 @@ def disk(client: docker.DockerClient, settings: Settings, root: NodeImage, say: 
     with building.alone(settings.cache):
         if not image.folder.exists():
             say("making a disk of it")
-            image.folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=image.folder.parent, prefix=".new-") as folder:
-                _make(client, root.reference, DiskImage(Path(folder) / "image"), Path(folder) / "root")
-                (Path(folder) / "image").rename(image.folder)
+            with building.workplace(image.folder.parent) as folder:
+                _make(client, root.reference, DiskImage(folder / "image"), folder / "root")
+                (folder / "image").rename(image.folder)
             _forget_old(image.folder.parent)
     return NodeImage(str(image.folder), root.actual, root.serves)
 

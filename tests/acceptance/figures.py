@@ -215,7 +215,7 @@ def _draw_updates(figure: Figure, rows: Sequence[Row]) -> None:
         axes.set_visible(False)
     for axes in panels[::COLUMNS]:
         axes.set_ylabel("requests a second")
-    figure.supxlabel("seconds since it began; grey: until it was done", fontsize=11)
+    figure.supxlabel("seconds since it began; grey: until what it had told to stop had ended", fontsize=11)
     panels[0].set_ylim(0, None)
     panels[0].legend(frameon=False, loc="center right", fontsize=9)
 

@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -133,13 +134,13 @@ class Stage:
         """Run a playbook, one of the project's or one at an absolute path.
 
         With extra variables, changes to the environment, and further arguments of ansible-playbook. progress: as
-        ``lab.playbook.run`` takes it.
+        ``lab.playbook.run`` takes it. Each run has a log of its own.
         """
         return playbook.run(
             name,
             project=PROJECT,
             environment={**self.environment(), **(environment or {})},
-            log=self.state / "logs" / f"{Path(name).stem}.jsonl",
+            log=self.state / "logs" / f"{Path(name).stem}-{datetime.now(UTC):%m%d-%H%M%S-%f}.jsonl",
             arguments=("--extra-vars", json.dumps({**self.variables, **(variables or {})}), *arguments),
             progress=progress,
         )

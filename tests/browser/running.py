@@ -20,6 +20,8 @@ import pytest
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 HERE = Path(__file__).resolve().parent
+# Of the result page: scripts/setup puts them beside it.
+MODULES = Path(os.environ.get("RESULT_MODULES", APPS / "result" / "node_modules"))
 SECONDS = 30
 NOBODY = 65534
 # Debian keeps the server's programs of each version in a folder of their own, the newest last.
@@ -92,29 +94,15 @@ def vote_page(folder: Path, names: tuple[str, str], queue_port: int) -> Program:
     port = free_port()
     program: list[str | Path] = [sys.executable, "-m", "gunicorn", "--config", APPS / "vote" / "gunicorn.conf.py"]
     # Not the file in /dev/shm that says of a container that it leaves.
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--env", "LEAVING=", "--no-control-socket"]
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--env", "LEAVING="]
     command = [*program, *options, "--pythonpath", f"{APPS / 'vote'},{HERE}", "vote_here:create()"]
     return Program(folder, command, port, OPTION_A=names[0], OPTION_B=names[1], QUEUE_PORT=str(queue_port))
 
 
-def modules(folder: Path) -> Path:
-    """The folder of the result page's modules: RESULT_MODULES, or beside the page, or fetched as for the image."""
-    told = Path(os.environ.get("RESULT_MODULES", APPS / "result" / "node_modules"))
-    if told.is_dir():
-        return told
-    folder.mkdir()
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(APPS / "result" / name, folder)
-    command = ["corepack", "npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return folder / "node_modules"
-
-
-def result_page(folder: Path, names: tuple[str, str], database_port: int, node_modules: Path) -> Program:
+def result_page(folder: Path, names: tuple[str, str], database_port: int) -> Program:
     # In the image the programs lie beside their modules, and find them there.
     shutil.copytree(APPS / "result", folder, ignore=shutil.ignore_patterns("node_modules"))
-    (folder / "node_modules").symlink_to(node_modules)
+    (folder / "node_modules").symlink_to(MODULES)
     port = free_port()
     command: list[str | Path] = ["node", "--import", HERE / "result_here.mjs", "server.js"]
     return Program(

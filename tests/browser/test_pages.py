@@ -4,7 +4,7 @@
 """Both pages in every state that people meet them in: light and dark, on a phone and at a desk, by keyboard, by ear.
 
 The pages are started here, with the stores that they need, and left out where a program of theirs is missing:
-redis-server (7.2 or newer, for votes that are thanked for); node and corepack, initdb and postgres (the result page).
+redis-server (7.2 or newer, for votes that are thanked for); node, its modules, initdb and postgres (the result page).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ pytestmark = [
     in_chromium,
 ]
 on_node = pytest.mark.skipif(
-    None in (shutil.which("node"), shutil.which("corepack")), reason="node and corepack are not on PATH"
+    shutil.which("node") is None or not running.MODULES.is_dir(),
+    reason=f"node is not on PATH, or the modules of the result page are not in {running.MODULES}",
 )
 on_postgres = pytest.mark.skipif(
     None in (shutil.which(name, path=running.POSTGRES_PATH) for name in ("initdb", "postgres")),
@@ -101,13 +102,10 @@ def database(folder: Path, programs: ExitStack) -> Database:
 @pytest.fixture(scope="module")
 def result_page(folder: Path, programs: ExitStack, database: Database) -> Callable[[str], Program]:
     """The result page, by its names."""
-    modules = running.modules(folder / "modules")
 
     @functools.cache
     def start(names: str) -> Program:
-        return programs.enter_context(
-            running.result_page(folder / f"result-{names}", NAMES[names], database.port, modules)
-        )
+        return programs.enter_context(running.result_page(folder / f"result-{names}", NAMES[names], database.port))
 
     return start
 

@@ -13,7 +13,7 @@ import pytest
 
 from lab import certificates
 from lab.images.apps import AppImage
-from lab.images.building import content_hash, lay_out
+from lab.images.building import content_hash, lay_out, workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,16 @@ def test_what_a_build_reads_has_nothing_of_this_machine(folder: Path, tmp_path: 
     }  # fmt: skip
     assert {status.st_mtime for status in files.values()} == {17}
     assert content_hash(target) == content_hash(folder)
+
+
+def test_what_a_killed_build_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    (images / ".new-killed").mkdir(parents=True)
+    (images / ".new-killed" / "layer").write_text("")
+    (images / "kept").mkdir()
+    with workplace(images) as place:
+        assert set(images.iterdir()) == {images / "kept", place}
+    assert set(images.iterdir()) == {images / "kept"}
 
 
 def test_the_base_counts(folder: Path) -> None:

@@ -11,9 +11,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tarfile
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -21,12 +23,10 @@ import pytest
 from lab.config import Settings
 from lab.images import apps, archives, debian, publishing, sboms
 from lab.images.apps import AppImage
+from lab.images.buildah import Buildah
 from lab.images.building import ImageError
 from lab.images.publishing import Publisher
 from tests.lab.oci_registry import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MISSING = [program for program in ("buildah", "mmdebstrap") if shutil.which(program) is None]
 built_here = pytest.mark.skipif(
@@ -201,17 +201,36 @@ def test_an_sbom_holds_the_packages_of_debian_and_of_npm(tmp_path: Path) -> None
     assert contents[0] == contents[1]
 
 
-@pytest.fixture
-def no_traces() -> Iterator[None]:
-    """Buildah's notes of stores that were made meanwhile are removed."""
-    before = set(Path("/run").glob("triad-lab-buildah-*"))
-    yield
-    for folder in set(Path("/run").glob("triad-lab-buildah-*")) - before:
-        shutil.rmtree(folder)
+def test_the_time_of_an_image_is_told_by_options_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "buildah"
+    program.write_text('#!/bin/sh\nprintf %s "${SOURCE_DATE_EPOCH-untold}" >"$0.told"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "17")
+    Buildah(tmp_path / "store").tidy()
+    assert (tmp_path / "buildah.told").read_text() == "untold"
 
 
 @built_here
-@pytest.mark.usefixtures("no_traces")
+def test_a_store_has_one_image_of_a_name_and_leaves_nothing_elsewhere(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    references = ["localhost/one:1", "localhost/other:1", "localhost/one:2"]
+    with closing(Buildah(tmp_path / "store")) as store:
+        for reference in references:
+            (context / "file").write_text(reference)
+            store.build(context, reference, epoch=EPOCH)
+        assert [store.has(reference) for reference in references] == [False, True, True]
+        # As a build that is killed leaves it.
+        overlay = tmp_path / "store" / "overlay"
+        overlay.mkdir(exist_ok=True)
+        subprocess.run(["mount", "--bind", overlay, overlay], check=True)
+    assert not store.notes.exists()
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+@built_here
 def test_two_builds_from_nothing_are_one_image_whose_sbom_holds_every_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +250,7 @@ def test_two_builds_from_nothing_are_one_image_whose_sbom_holds_every_package(
         assert built == ["edge"]
         assert apps.build(settings, lambda _text: None) == (made, [])
         images.append(made["edge"])
+        assert not Buildah(settings.cache / "buildah").notes.exists()
         shutil.rmtree(settings.cache / "buildah")
     assert images[0].image_id == images[1].image_id
     # What another day would change.

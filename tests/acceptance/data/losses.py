@@ -121,8 +121,8 @@ def hit(deaths: Iterable[Death]) -> set[str]:
     return {role for death in deaths for role in death.held}
 
 
-def die(stage: Stage, server: str, held: Sequence[str]) -> Death:
-    """Kill a server, leave it dead for a minute, start it again and wait until all is whole."""
+def die(stage: Stage, server: str, held: Sequence[str], seconds: float = stores.SECONDS_UNTIL_WHOLE) -> Death:
+    """Kill a server, leave it dead for a minute, start it again and wait until all is whole, for so many seconds."""
     stage.say(f"{server} ({words(held)}) is killed")
     address = public_addresses(stage)[server]
     # Its seconds before belong to nothing else.
@@ -135,7 +135,7 @@ def die(stage: Stage, server: str, held: Sequence[str]) -> Death:
     finally:
         stage.start_server(server)
     started = time.time()
-    lacking = stores.await_whole(stage).lacking()
+    lacking = stores.await_whole(stage, seconds).lacking()
     whole = time.time()
     time.sleep(SECONDS_AFTER)
     stage.say(f"{server}: whole {whole - started:.0f} s after its power came back; {'; '.join(lacking)}".rstrip("; "))

@@ -24,7 +24,7 @@ from tests.acceptance.updates import drill, services
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.services import Services
 
-NAME = "broken versions of vote, result, worker and accounts under load"
+NAME = "broken versions of vote, result, worker, accounts and the stores' proxies under load"
 CASES: Mapping[str, Sequence[Mapping[str, Any]]] = yaml.safe_load(
     Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
 )
@@ -76,7 +76,7 @@ def judge(stage: Stage) -> Finding:
         audited = audit(stage, running)
         attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
-    problems = [*drill.failing(told), *(words for one in returns for words in one.problems())]
+    problems = [*drill.failing(told, attempts), *(words for one in returns for words in one.problems())]
     if problems:
         stage.level = None
     return drill.finding(told, audited, listed(returns), problems, returns=[summary(one) for one in returns])
@@ -89,10 +89,11 @@ def deploy_all(
     for case in cases:
         before = services.look(stage)
         version = f"{VERSION}-{case['tag']}"
-        versions = {service: images.push(stage, service, version, case["command"]) for service in case["services"]}
+        wanted = case.get("images") or {service: service for service in case["services"]}
+        versions = {name: images.push(stage, image, version, case["command"]) for name, image in wanted.items()}
         with drill.watched(case["case"], drills):
             failed = services.deploy(stage, versions, **variables)
-            is_back = services.await_back(stage, before, versions)
+            is_back = services.await_back(stage, before, case["services"])
             back = services.look(stage)
             again = services.deploy(stage, {}, **variables)
         yield Return(case, before, failed, is_back, back, again, services.look(stage))

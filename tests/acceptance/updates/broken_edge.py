@@ -24,6 +24,6 @@ def judge(stage: Stage) -> Finding:
         audited = audit(stage, running)
         attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
-    problems = [*drill.failing(told), *(words for one in returns for words in one.problems())]
+    problems = [*drill.failing(told, attempts), *(words for one in returns for words in one.problems())]
     data = [broken.summary(one) for one in returns]
     return drill.finding(told, audited, broken.listed(returns), problems, returns=data)

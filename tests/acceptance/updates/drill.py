@@ -20,13 +20,19 @@ from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage
 
 VISITORS = Path(__file__).parent / "programs" / "visitors.py"
-# A hundred requests a second.
+REQUESTS_A_VOTE = 4
 VOTES_A_SECOND = 25.0
 # So many that each has a turn of eight requests less often than every half a minute: no connection is used again that
 # somebody is just closing for being idle, and all come at their rate while some wait for nothing.
 PEOPLE = 600
 CALM = 5
 """Seconds before and after a drill in which nothing is done."""
+SETTLE = 25
+"""Seconds after a change in which what was told to stop may still end (stop_grace_period is 20). They belong to it."""
+ENOUGH = 10_000
+"""Requests that meet updates at least, where so many are promised."""
+
+Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Drill:
     def told(self, attempts: Iterable[Attempt]) -> dict[str, Any]:
         """What people were told who asked while it went on, and how many in each second around it, as data of a row."""
         everything = list(attempts)
-        met = under_way(everything, self.began, self.ended)
+        met = under_way(everything, [(self.began, self.ended)])
         failures = Counter(str(one.status) for one in met if not one.acknowledged)
         return {
             "drill": self.name,
@@ -55,9 +61,14 @@ class Drill:
         }
 
 
-def under_way(attempts: Iterable[Attempt], since: float, until: float) -> list[Attempt]:
-    """The requests that were under way at some moment between the two."""
-    return [one for one in attempts if one.ended >= since and one.began <= until]
+def under_way(attempts: Iterable[Attempt], spans: Sequence[Span]) -> list[Attempt]:
+    """The requests that were under way at some moment of these spans, each of them once."""
+    return [one for one in attempts if any(one.ended >= since and one.began <= until for since, until in spans)]
+
+
+def meeting(attempts: Iterable[Attempt], updates: Iterable[Span]) -> int:
+    """How many requests were under way during updates, or while what these had told to stop still ended."""
+    return len(under_way(attempts, [(since, until + SETTLE) for since, until in updates]))
 
 
 def visitors(
@@ -69,28 +80,45 @@ def visitors(
 
 @contextmanager
 def watched(name: str, drills: list[Drill]) -> Iterator[None]:
-    """Note when what is done in the context began and ended, with calm before and after it."""
+    """Note when what is done in the context began and when it had settled, with calm before and after it."""
     time.sleep(CALM)
     began = time.time()
     yield
+    time.sleep(SETTLE)
     drills.append(Drill(name, began, time.time()))
     time.sleep(CALM)
 
 
-def failing(told: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What is not so of drills in which no request may fail."""
-    return [
-        words
-        for one in told
-        for words in unmet(
-            {
-                f"{one['drill']}: people ask for pages and vote": one["requests"] > one["votes"] > 0,
+def failing(told: Sequence[Mapping[str, Any]], attempts: Iterable[Attempt], rate: float = VOTES_A_SECOND) -> list[str]:
+    """What is not so of drills in which no request may fail, nor one of these attempts between them.
+
+    rate: votes a second.
+    """
+    everything = list(attempts)
+    failed = sum(not one.acknowledged for one in everything)
+    return missing(told, rate) + unmet(
+        {
+            **{
                 f"{one['drill']}: no request fails ({one['failed']} of {one['requests']}: {one['failures']})": not one[
                     "failed"
-                ],
-            }
-        )
-    ]
+                ]
+                for one in told
+            },
+            f"no request fails from the first to the last ({failed} of {len(everything)})": not failed,
+        }
+    )
+
+
+def missing(told: Iterable[Mapping[str, Any]], rate: float) -> list[str]:
+    """The drills that fewer than half of the people came to. rate: votes a second."""
+    least = rate * REQUESTS_A_VOTE / 2
+    return unmet(
+        {
+            f"{one['drill']}: people keep coming ({one['requests']} requests in {one['seconds']} s, {one['votes']} of "
+            "them votes)": one["requests"] >= least * one["seconds"] and one["requests"] > one["votes"] > 0
+            for one in told
+        }
+    )
 
 
 def grid(told: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage
 from tests.acceptance.updates import drill, probing, services
 from tests.acceptance.updates.balanced import BALANCED, balanced_app
-from tests.acceptance.updates.drill import Drill
+from tests.acceptance.updates.drill import ENOUGH, Drill, Span
 from tests.acceptance.updates.probing import Probe
 
 NAME = "the edge updated under load, through a load balancer"
@@ -26,9 +26,10 @@ def judge(stage: Stage) -> Finding:
     """To another version and back."""
     drills: list[Drill] = []
     problems: list[str] = []
+    spans: list[Span] = []
     with balanced_app(stage) as address:
         images.push(stage, "edge", NEXT)
-        with drill.visitors(stage, [address]) as running, probing.probed(stage) as files:
+        with drill.visitors(stage, [address]) as running, probing.probed(stage, problems) as files:
             for version in (NEXT, VERSION):
                 before = services.look(stage)
                 with drill.watched(f"edge to {version}", drills):
@@ -43,36 +44,43 @@ def judge(stage: Stage) -> Finding:
                         f"edge to {version}: no task of the old one is left": not before.of("edge") & after.of("edge"),
                     }
                 )
+                spans += [after.updated["edge"]] if "edge" in after.updated else []
         audited = audit(stage, running)
         attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
     probes = {server: probing.read(file.read_text(encoding="utf-8")) for server, file in files.items()}
-    problems += drill.failing(told) + unasked(probes, drills)
+    met = drill.meeting(attempts, spans)
+    problems += drill.failing(told, attempts) + unasked(probes, drills)
+    problems += unmet({f"{ENOUGH} requests meet the updates ({met})": met >= ENOUGH})
     windows = {server: closed(answers, drills) for server, answers in probes.items()}
     shut = [one["closed"] for own in windows.values() for one in own]
     leaving = [one["leaving"] for own in windows.values() for one in own]
     figure = (
-        f"{len(drills)} updates of {len(windows)} edges, each says for {median(leaving):.1f} s that it leaves; its own "
-        f"address is closed for {median(shut):.1f} s in the median, {max(shut):.1f} s at most"
+        f"{len(drills)} updates of {len(windows)} edges met by {met} requests, each says for {median(leaving):.1f} s "
+        f"that it leaves; its own address is closed for {median(shut):.1f} s in the median, {max(shut):.1f} s at most"
     )
-    return drill.finding(told, audited, figure, problems, closed=windows, grid=_grid(windows))
+    return drill.finding(told, audited, figure, problems, met=met, closed=windows, grid=_grid(windows))
 
 
 def closed(probes: Sequence[Probe], drills: Sequence[Drill]) -> list[dict[str, Any]]:
-    """For each update, seconds for which an edge said that it leaves, and for which nobody answered."""
-    return [
-        {
-            "update": one.name,
-            **{
-                name: round(probing.seconds(probing.spans(probes, chosen), one.began, one.ended), 2)
-                for name, chosen in (
-                    ("leaving", lambda probe: probe.is_leaving),
-                    ("closed", lambda probe: probe.is_refused),
-                )
-            },
-        }
-        for one in drills
-    ]
+    """For each update, seconds for which an edge said that it leaves, and the longest time in which nobody answered.
+
+    others: how many shorter times there were in which nobody did, as where the asker itself had no time.
+    """
+    leaving = probing.spans(probes, lambda probe: probe.is_leaving)
+    refused = probing.spans(probes, lambda probe: probe.is_refused)
+    found = []
+    for one in drills:
+        *others, longest = sorted(probing.lengths(refused, one.began, one.ended)) or [0.0]
+        found.append(
+            {
+                "update": one.name,
+                "leaving": round(sum(probing.lengths(leaving, one.began, one.ended)), 2),
+                "closed": round(longest, 2),
+                "others": len(others),
+            }
+        )
+    return found
 
 
 def unasked(probes: Mapping[str, Sequence[Probe]], drills: Sequence[Drill]) -> list[str]:
@@ -90,6 +98,7 @@ def _grid(windows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[
         server: {
             "says that it leaves, for": ", ".join(f"{one['leaving']:.1f} s" for one in own),
             "closed, for": ", ".join(f"{one['closed']:.2f} s" for one in own),
+            "shorter times without an answer": ", ".join(str(one["others"]) for one in own),
         }
         for server, own in windows.items()
     }

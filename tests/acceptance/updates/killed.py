@@ -26,7 +26,8 @@ PAGES = ("vote page", "result page")
 def judge(stage: Stage) -> Finding:
     """One that has tasks of both pages."""
     with stores.whole_app(stage):
-        server = services.to_be_killed(services.look(stage).tasks, view.look_at_first(stage).leader)
+        tasks = services.look(stage).tasks
+        server = services.to_be_killed(tasks, view.look_at_first(stage).leader)
         held = [role for role, holder in stores.holders(stage).items() if holder == server]
         addresses = public_addresses(stage)
         with drill.visitors(stage, addresses.values()) as running:
@@ -35,7 +36,11 @@ def judge(stage: Stage) -> Finding:
         attempts = running.attempts()
     longest = gaps(attempts, death, addresses)
     told = [killing(death).told(one for one in attempts if one.through != death.address)]
-    problems = unmet(
+    has = {task.service for task in tasks if task.server == server}
+    problems = unmet({f"{server} has tasks of both pages ({', '.join(sorted(has))})": has >= set(services.PAGES)})
+    # Nobody is counted who came through the dead server.
+    problems += drill.missing(told, drill.VOTES_A_SECOND * len(longest) / len(addresses))
+    problems += unmet(
         {
             f"{page} answers through {other} within {LONGEST:g} s ({seconds} s)": seconds <= LONGEST
             for other, pages in longest.items()

@@ -1,21 +1,32 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The app's passwords, tried at every member of its stores. They stay on a server, in memory, and are never shown."""
+"""The app's accounts and their passwords, tried at every member of its stores.
+
+Passwords stay on a server, in memory, and are never shown.
+"""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.acceptance.data import stores
-from tests.acceptance.data.stores import Look
+from tests.acceptance.data.stores import PSQL, Look
+from tests.acceptance.stack.deployment import Swarm
 from tests.acceptance.stage import Stage
+from tests.acceptance.updates.services import STACKS
 
 # By store: the secret that a worker has of it.
 SECRETS = {"redis": "queue_password", "db": "db_password"}
+# By service: its settings that name the account it logs in with.
+SETTINGS = {"vote": ("REDIS_USER",), "result": ("POSTGRES_USER",), "worker": ("REDIS_USER", "POSTGRES_USER")}
+# By store: what lists who is logged in at a member.
+SESSIONS = {"redis": "votes CLIENT LIST", "db": f"{PSQL} 'SELECT usename FROM pg_stat_activity'"}  # noqa: S608 - of our own
+ACCOUNT = re.compile(r"\bvoteapp_\d+\b")
 ACCEPTED, REFUSED = "accepted", "refused"
 GOOD = ("OK", "1")
 BAD = ("WRONGPASS", "password authentication failed", "is not permitted to log in")
@@ -74,3 +85,28 @@ def outcome(told: str) -> str:
     if told.strip() in GOOD:
         return ACCEPTED
     return REFUSED if any(words in told for words in BAD) else told.strip() or "nothing"
+
+
+def given(swarm: Swarm) -> dict[str, str]:
+    """The account in each setting that names one, of the app's services as they shall be."""
+    settings = {
+        item["Spec"]["Name"]: dict(
+            line.partition("=")[::2] for line in item["Spec"]["TaskTemplate"]["ContainerSpec"].get("Env") or ()
+        )
+        for item in swarm.services
+    }
+    return {
+        f"{name} of {service}": settings[f"{STACKS[0]}_{service}"].get(name, "none")
+        for service, names in SETTINGS.items()
+        for name in names
+    }
+
+
+def logged_in(stage: Stage) -> dict[str, list[str]]:
+    """By member of both stores, the app's accounts that have a connection there now."""
+    seen = stores.look(stage)
+    return {
+        member.service.rpartition("_")[2]: sorted(set(ACCOUNT.findall(stores.inside(stage, member, question))))
+        for store, question in SESSIONS.items()
+        for member in seen.of(store)
+    }

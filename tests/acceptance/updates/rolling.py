@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from tests.acceptance import images
 from tests.acceptance.data import stores
 from tests.acceptance.data.load import Load, audit
@@ -13,49 +16,63 @@ from tests.acceptance.mesh import public_addresses
 from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Stage
 from tests.acceptance.updates import drill, services
-from tests.acceptance.updates.drill import Drill
+from tests.acceptance.updates.drill import ENOUGH, Drill, Span
 
 NAME = "vote, result and worker updated under load"
 UPDATED = ("vote", "result", "worker")
-ENOUGH = 10_000
-"""Requests that meet the updates of a service at least."""
 MOST_UPDATES = 12
+
+
+@dataclass(frozen=True)
+class Updates:
+    """A service's. seconds: of each deployment. spans: of each update that went well. flaws: of one that did not."""
+
+    seconds: Sequence[float]
+    spans: Sequence[Span]
+    flaws: Sequence[str]
 
 
 def judge(stage: Stage) -> Finding:
     """Each to another version and back, until so many requests have met its updates."""
     drills: list[Drill] = []
     problems: list[str] = []
-    updates: dict[str, list[float]] = {}
+    updates: dict[str, Updates] = {}
     with stores.whole_app(stage):
         for service in UPDATED:
             images.push(stage, service, NEXT)
         with drill.visitors(stage, public_addresses(stage).values()) as running:
             for service in UPDATED:
                 with drill.watched(f"update of {service}", drills):
-                    updates[service], flaws = _update(stage, service, running)
-                problems += flaws
-                if flaws:
+                    updates[service] = _update(stage, service, running)
+                problems += updates[service].flaws
+                if updates[service].flaws:
                     break
         audited = audit(stage, running)
         attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
-    problems += drill.failing(told)
+    met = {service: drill.meeting(attempts, own.spans) for service, own in updates.items()}
+    problems += drill.failing(told, attempts)
     problems += unmet(
-        {f"{one['drill']}: {ENOUGH} requests meet it ({one['requests']})": one["requests"] >= ENOUGH for one in told}
+        {
+            f"{ENOUGH} requests meet the updates of {service} ({count})": count >= ENOUGH
+            for service, count in met.items()
+        }
     )
     if problems:
         stage.level = None
-    figure = ", ".join(f"{len(seconds)} updates of {service}" for service, seconds in updates.items())
-    return drill.finding(told, audited, figure, problems, updates=updates)
+    figure = ", ".join(
+        f"{len(own.spans)} updates of {service} met by {met[service]} requests" for service, own in updates.items()
+    )
+    seconds = {service: own.seconds for service, own in updates.items()}
+    return drill.finding(told, audited, figure, problems, updates=seconds, met=met)
 
 
-def _update(stage: Stage, service: str, running: Load) -> tuple[list[float], list[str]]:
-    """The seconds of each deployment, and what was wrong with one of them. In the end it is the version of before."""
+def _update(stage: Stage, service: str, running: Load) -> Updates:
+    """In the end it is the version of before, unless something is wrong."""
     seconds: list[float] = []
-    first = len(running.attempts())
-    while len(seconds) % 2 or (len(seconds) < MOST_UPDATES and len(running.attempts()) - first < ENOUGH):
-        version = VERSION if len(seconds) % 2 else NEXT
+    spans: list[Span] = []
+    while len(spans) % 2 or (len(spans) < MOST_UPDATES and drill.meeting(running.attempts(), spans) < ENOUGH):
+        version = VERSION if len(spans) % 2 else NEXT
         before = services.look(stage)
         run = services.deploy(stage, {service: version} if version == NEXT else {})
         after = services.look(stage)
@@ -70,5 +87,6 @@ def _update(stage: Stage, service: str, running: Load) -> tuple[list[float], lis
             }
         )
         if flaws:
-            return seconds, flaws
-    return seconds, []
+            return Updates(seconds, spans, flaws)
+        spans.append(after.updated[service])
+    return Updates(seconds, spans, [])

@@ -36,7 +36,7 @@ def judge(stage: Stage) -> Finding:
         audited = audit(stage, running)
         attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
-    problems += drill.failing(told)
+    problems += drill.failing(told, attempts)
     if problems:
         stage.level = None
     figure = f"{' and '.join(f'{value:.0f} s' for value in seconds)}, all other tasks as before"

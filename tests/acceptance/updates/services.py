@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.daemons import wait_for
@@ -15,6 +15,7 @@ from tests.acceptance.fleets import blueprint_addresses
 from tests.acceptance.stack import deployment
 from tests.acceptance.stack.deployment import Swarm
 from tests.acceptance.stage import Stage
+from tests.acceptance.updates.drill import Span
 
 STACKS = ("voteapp", "voteapp-data")
 PAGES = ("vote", "result")
@@ -36,12 +37,13 @@ class Task:
 class Services:
     """images: the reference that each service has. updates: what became of its last update, in the engine's word.
 
-    tasks: those that run and shall run.
+    tasks: those that run and shall run. updated: from when to when the engine was at that update, where it is done.
     """
 
     images: Mapping[str, str]
     updates: Mapping[str, str]
     tasks: Sequence[Task]
+    updated: Mapping[str, Span] = field(default_factory=dict)
 
     def version(self, service: str) -> str:
         """The tag of its image."""
@@ -72,14 +74,20 @@ def read(swarm: Swarm) -> Services:
         if item["Spec"]["Labels"].get(deployment.NAMESPACE) in STACKS:
             names[item["ID"]] = item["Spec"]["Name"].removeprefix(f"{STACKS[0]}_")
     own = {names[item["ID"]]: item for item in swarm.services if item["ID"] in names}
+    updates = {name: item.get("UpdateStatus") or {} for name, item in own.items()}
     return Services(
         {name: item["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] for name, item in own.items()},
-        {name: (item.get("UpdateStatus") or {}).get("State", "") for name, item in own.items()},
+        {name: update.get("State", "") for name, update in updates.items()},
         [
             Task(task["ID"], names[task["ServiceID"]], swarm.hostname(task))
             for task in swarm.tasks
             if task["ServiceID"] in names and task["Status"]["State"] == task["DesiredState"] == "running"
         ],
+        {
+            name: (deployment.moment(update["StartedAt"]), deployment.moment(update["CompletedAt"]))
+            for name, update in updates.items()
+            if update.get("CompletedAt")
+        },
     )
 
 

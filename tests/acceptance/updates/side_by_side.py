@@ -23,7 +23,9 @@ from tests.acceptance.stage import Setting, Stage, StageError
 from tests.acceptance.updates import drill, services
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.killed import gaps, killing
-from tests.acceptance.updates.services import PAGES, REPLICAS
+from tests.acceptance.updates.rolling import UPDATED
+from tests.acceptance.updates.scaling import MANY
+from tests.acceptance.updates.services import REPLICAS
 
 NAME = "routing mesh beside the edge, on virtual machines (no verdict about the mesh)"
 # Emulated servers are too slow for elections of a second or two, and for many requests.
@@ -32,9 +34,16 @@ SETTING = Setting(
     variables={"voting_app_images": "built", "voting_app_data": "single", "voting_app_replicas": REPLICAS},
 )
 WAYS = ("edge", "mesh")
-MANY = 4
 VOTES_A_SECOND = 3.0
 PEOPLE = 120
+# Each drill's versions of single services, which go on from the drill before, and its number of tasks of vote.
+CHANGES: Mapping[str, tuple[Mapping[str, str], int]] = {
+    **{
+        f"update of {service}": (dict.fromkeys(UPDATED[: number + 1], NEXT), REPLICAS["vote"])
+        for number, service in enumerate(UPDATED)
+    },
+    **{f"vote to {count} tasks": (dict.fromkeys(UPDATED, NEXT), count) for count in (MANY, REPLICAS["vote"])},
+}
 SECONDS_UNTIL_WHOLE = 1200
 
 
@@ -42,40 +51,49 @@ SECONDS_UNTIL_WHOLE = 1200
 class Way:
     """What became of people who came by one way of publishing. told: in each drill. audited: of their votes.
 
-    longest: seconds without a page through a server that survives another's death. flaws: what went wrong.
+    longest: seconds without a page through a server that survives another's death. failing: what is not so where no
+    request may fail before the death. flaws: what else is not so.
     """
 
     told: Sequence[Mapping[str, Any]]
     audited: Audit
     longest: float
+    failing: Sequence[str]
     flaws: Sequence[str]
+
+    @property
+    def figure(self) -> str:
+        failed, requests = (sum(one[name] for one in self.told) for name in ("failed", "requests"))
+        flaws = f", not so: {', '.join(self.flaws)}" if self.flaws else ""
+        return (
+            f"{failed} of {requests} requests failed, {self.longest} s at most without a page through a server that "
+            f"survives another's death{flaws}"
+        )
 
 
 def judge(stage: Stage) -> Finding:
-    """Each from a swarm without the app. One update of each page, more tasks and fewer, and a server killed."""
+    """Each from a swarm without the app. What the mesh falls short of is told, and nothing more."""
     stage.down()
     try:
         with Stage(stage.say, SETTING) as machines:
             ways = {name: _go(machines, name) for name in WAYS}
     finally:
         os.environ["LAB_MACHINES"] = Setting().machines
-    problems = [f"{name}: {words}" for name, way in ways.items() for words in (*way.flaws, *way.audited.problems)]
-    # All but the death.
-    missed = [f"edge: {words}" for words in drill.failing(ways["edge"].told[:-1])]
     grid = beside({name: way.told for name, way in ways.items()})
-    figure = "; ".join(
-        f"{name}: {sum(one['failed'] for one in way.told)} of {sum(one['requests'] for one in way.told)} requests "
-        f"failed, {way.longest} s at most without a page through a server that survives another's death"
-        for name, way in ways.items()
-    )
+    figure = "; ".join(f"{name}: {way.figure}" for name, way in ways.items())
     data = {
         "ways": {
-            name: {"drills": list(way.told), "longest_gap": way.longest, "ledger": way.audited.told()}
+            name: {
+                "drills": list(way.told),
+                "longest_gap": way.longest,
+                "ledger": way.audited.told(),
+                "flaws": list(way.flaws),
+            }
             for name, way in ways.items()
         },
         "grid": grid,
     }
-    return Finding(figure, problems, missed, data=data, grid=grid)
+    return Finding(figure, ways["edge"].flaws, ways["edge"].failing, data=data, grid=grid)
 
 
 def beside(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, str]]:
@@ -90,34 +108,32 @@ def beside(told: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[st
 
 def _go(stage: Stage, name: str) -> Way:
     _begin(stage, name)
-    changes: dict[str, tuple[dict[str, str], dict[str, int]]] = {
-        "update of vote": ({"vote": NEXT}, REPLICAS),
-        "update of result": (dict.fromkeys(PAGES, NEXT), REPLICAS),
-        f"vote to {MANY} tasks": (dict.fromkeys(PAGES, NEXT), {**REPLICAS, "vote": MANY}),
-        f"vote to {REPLICAS['vote']} tasks": (dict.fromkeys(PAGES, NEXT), REPLICAS),
-    }
     drills: list[Drill] = []
     flaws: list[str] = []
     addresses = public_addresses(stage)
     with drill.visitors(stage, addresses.values(), VOTES_A_SECOND, PEOPLE) as running:
-        for change, (versions, replicas) in changes.items():
+        for change, (versions, count) in CHANGES.items():
             with drill.watched(change, drills):
+                replicas = {**REPLICAS, "vote": count}
                 run = services.deploy(stage, versions, voting_app_replicas=replicas, voting_app_publish=name)
             flaws += unmet({f"{change}: deploy.yml succeeds ({'; '.join(map(str, run.failures))})": not run.exit_code})
         data_server = stores.holder(stage, DATABASE_LEADER).server
         tasks, leader = services.look(stage).tasks, view.look_at_first(stage).leader
-        death = losses.die(stage, services.to_be_killed(tasks, leader, spared=[data_server]), [])
+        server = services.to_be_killed(tasks, leader, spared=[data_server])
+        death = losses.die(stage, server, [], SECONDS_UNTIL_WHOLE)
     audited = audit(stage, running)
     attempts = running.attempts()
-    others = [one for one in attempts if one.through != death.address]
     told = [one.told(attempts) for one in drills]
+    failing = drill.failing(told, (one for one in attempts if one.ended < death.began), VOTES_A_SECOND)
+    flaws += unmet({f"all is whole once {server} is back ({'; '.join(death.lacking)})": not death.lacking})
+    others = [one for one in attempts if one.through != death.address]
     told.append({**killing(death).told(others), "drill": "a server without data killed"})
     longest = max(seconds for pages in gaps(attempts, death, addresses).values() for seconds in pages.values())
-    return Way(told, audited, longest, flaws)
+    return Way(told, audited, longest, failing, [*flaws, *audited.problems])
 
 
 def _begin(stage: Stage, name: str) -> None:
-    """The app, published in this way, and a further version of both pages."""
+    """The app, published in this way, and further versions of what is updated."""
     stage.start_again_from("swarm")
     stage.level = None
     run = services.deploy(stage, {}, voting_app_publish=name)
@@ -125,5 +141,5 @@ def _begin(stage: Stage, name: str) -> None:
         raise StageError(f"{name}: deploy.yml: {'; '.join(map(str, run.failures))}")
     if lacking := stores.await_whole(stage, SECONDS_UNTIL_WHOLE).lacking():
         raise StageError(f"{name}: the app is not whole: {'; '.join(lacking)}")
-    for page in PAGES:
-        images.push(stage, page, NEXT)
+    for service in UPDATED:
+        images.push(stage, service, NEXT)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,23 @@ from tests.acceptance.stack.deployment import Swarm
 from tests.acceptance.updates import drill, killed, scaling, services
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.services import Services, Task
-from tests.acceptance.updates.side_by_side import beside
+from tests.acceptance.updates.side_by_side import CHANGES, Way, beside
 
 CASES: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
 OK = 200
+
+
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def cases(name: str) -> pytest.MarkDecorator:
@@ -66,19 +80,34 @@ def test_the_timeline_has_the_calm_before_and_after() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("lines", "count"),
-    [
-        (["vote a 11 12 200", "scores a 11 12 200"], 0),
-        (["vote a 11 12 200", "scores a 11 12 503"], 1),
-        # Only looking, only voting, or nobody at all is no drill.
-        (["scores a 11 12 200"], 1),
-        (["vote a 11 12 200"], 1),
-        ([], 1),
-    ],
-)
-def test_no_request_may_fail(lines: list[str], count: int) -> None:
-    assert len(drill.failing([Drill("", 10, 20).told(requests(lines))])) == count
+@cases("failing")
+def test_no_request_may_fail(case: dict[str, Any]) -> None:
+    attempts = requests([line for line in case["requests"] for _ in range(case.get("times", 1))])
+    assert drill.failing([Drill("update", 10, 20).told(attempts)], attempts, rate=1) == case.get("problems", [])
+
+
+def test_a_change_is_over_when_it_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(drill, "time", clock)
+    drills: list[Drill] = []
+    with drill.watched("update", drills):
+        clock.sleep(60)
+    assert drills == [Drill("update", drill.CALM, drill.CALM + 60 + drill.SETTLE)]
+
+
+def test_requests_that_meet_updates() -> None:
+    # Updates that follow each other closely have what was under way between them in common.
+    updates = [(10.0, 20.0), (22.0, 30.0)]
+    over = 30 + drill.SETTLE
+    lines = [
+        "vote a 1 9 200",
+        "vote a 9 10.5 200",
+        "vote a 21 23 200",
+        f"scores a {over} 99 503",
+        f"vote a {over + 1} 99 200",
+    ]
+    assert drill.meeting(requests(lines), updates) == 3
+    assert drill.meeting(requests(lines), []) == 0
 
 
 def test_a_finding_sums_its_drills_up() -> None:
@@ -150,8 +179,25 @@ def test_what_a_manager_lists() -> None:
     swarm = Swarm(
         services=[
             service("s1", "voteapp_vote", "registry:5000/voteapp/vote:1.2.3@sha256:ab", "voteapp", UpdateStatus={}),
-            service("s2", "voteapp-data_db-1", "db:1", "voteapp-data", UpdateStatus={"State": "completed"}),
+            service(
+                "s2",
+                "voteapp-data_db-1",
+                "db:1",
+                "voteapp-data",
+                UpdateStatus={
+                    "State": "completed",
+                    "StartedAt": "1970-01-01T00:01:40.5Z",
+                    "CompletedAt": "1970-01-01T00:02:00.123456789Z",
+                },
+            ),
             service("s3", "app_web", "web:1", "app"),
+            service(
+                "s4",
+                "voteapp_edge",
+                "edge:1",
+                "voteapp",
+                UpdateStatus={"State": "updating", "StartedAt": "1970-01-01T00:01:40Z"},
+            ),
         ],
         tasks=[
             task("t1", "s1", "running", "running"),
@@ -166,7 +212,8 @@ def test_what_a_manager_lists() -> None:
     )
     told = services.read(swarm)
     assert told.version("vote") == "1.2.3"
-    assert told.updates == {"vote": "", "voteapp-data_db-1": "completed"}
+    assert told.updates == {"vote": "", "voteapp-data_db-1": "completed", "edge": "updating"}
+    assert told.updated == {"voteapp-data_db-1": (100.5, 120.123456)}
     assert told.tasks == [Task("t1", "vote", "server-1"), Task("t5", "voteapp-data_db-1", "server-1")]
     assert (told.of("vote"), told.others("vote")) == ({"t1"}, {"t5"})
 
@@ -191,3 +238,21 @@ def test_ways_beside_each_other() -> None:
         "update of vote": dict.fromkeys(("edge", "mesh"), "1 of 2 requests failed"),
         "a server killed": {"edge": "-", "mesh": "0 of 0 requests failed"},
     }
+
+
+def test_both_ways_go_through_the_same_changes() -> None:
+    assert {name: (sorted(versions), count) for name, (versions, count) in CHANGES.items()} == {
+        "update of vote": (["vote"], 2),
+        "update of result": (["result", "vote"], 2),
+        "update of worker": (["result", "vote", "worker"], 2),
+        "vote to 6 tasks": (["result", "vote", "worker"], 6),
+        "vote to 2 tasks": (["result", "vote", "worker"], 2),
+    }
+
+
+def test_what_a_way_lacks_is_told() -> None:
+    told = [Drill("one", 10, 20).told(requests(["vote a 11 12 200", "scores a 11 12 503"]))]
+    figure = "1 of 2 requests failed, 4 s at most without a page through a server that survives another's death"
+    good = Way(told, ledger.judge([], {}), 4, failing=["some fail"], flaws=[])
+    assert good.figure == figure
+    assert replace(good, flaws=["db has 0 of 1"]).figure == f"{figure}, not so: db has 0 of 1"

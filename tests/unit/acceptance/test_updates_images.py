@@ -108,5 +108,14 @@ def test_no_two_broken_versions_of_a_service_have_one_name() -> None:
     cases = [*broken.CASES["nodes"], *broken.CASES["balancer"]]
     named = [(service, case["tag"]) for case in cases for service in case["services"]]
     assert len(named) == len(set(named))
-    assert {service for service, _tag in named} == {"vote", "result", "worker", "accounts", "edge"}
+    assert {service for service, _tag in named} == {"vote", "result", "worker", "accounts", "edge", "redis", "db"}
     assert len({case["case"] for case in cases}) == len(cases)
+
+
+def test_no_version_of_an_image_is_broken_in_two_ways() -> None:
+    commands = {
+        (image, case["tag"], tuple(case["command"]))
+        for case in [*broken.CASES["nodes"], *broken.CASES["balancer"]]
+        for image in case.get("images", {}).values() or case["services"]
+    }
+    assert len({(image, tag) for image, tag, _command in commands}) == len(commands)

@@ -8,11 +8,15 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from lab.playbook import Failure, Run
+from tests.acceptance.data import stores
 from tests.acceptance.data.stores import Container, Look
+from tests.acceptance.stack.deployment import Swarm
+from tests.acceptance.stage import Stage
 from tests.acceptance.updates import logins
 from tests.acceptance.updates.logins import ACCEPTED, REFUSED, Login
 from tests.acceptance.updates.rotation import Rotation
@@ -104,6 +108,44 @@ def test_outcome(told: str, outcome: str) -> None:
     assert logins.outcome(told) == outcome
 
 
+def test_the_accounts_that_services_are_given() -> None:
+    def service(name: str, *environment: str) -> dict[str, Any]:
+        container = {"Env": list(environment)} if environment else {}
+        return {"Spec": {"Name": name, "TaskTemplate": {"ContainerSpec": container}}}
+
+    swarm = Swarm(
+        services=[
+            service("voteapp_vote", "OPTION_A=a=b", "REDIS_USER=voteapp_2"),
+            service("voteapp_result"),
+            service("voteapp_worker", "REDIS_USER=voteapp_2", "POSTGRES_USER=voteapp_1"),
+            service("voteapp-data_db-1", "POSTGRES_USER=postgres"),
+        ],
+        tasks=[],
+        nodes=[],
+        configs=[],
+    )
+    assert logins.given(swarm) == {
+        "REDIS_USER of vote": "voteapp_2",
+        "POSTGRES_USER of result": "none",
+        "REDIS_USER of worker": "voteapp_2",
+        "POSTGRES_USER of worker": "voteapp_1",
+    }
+
+
+def test_who_is_logged_in_at_each_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "redis-on-1": "id=3 addr=10.0.0.9:1 name= user=voteapp_2 lib-name=redis-py\nid=4 addr=10.0.0.9:2 user=default",
+        "db-on-2": "\npostgres\nvoteapp_12\nvoteapp_2\nvoteapp_2\nreplicator",
+    }
+    monkeypatch.setattr(stores, "look", lambda _stage: SEEN)
+    monkeypatch.setattr(stores, "inside", lambda _stage, container, _question: told.get(container.id, ""))
+    assert logins.logged_in(cast(Stage, None)) == {
+        **{member: [] for member in MEMBERS},
+        "redis-1": ["voteapp_2"],
+        "db-2": ["voteapp_12", "voteapp_2"],
+    }
+
+
 GOOD = Rotation(
     "first",
     Run(),
@@ -111,6 +153,8 @@ GOOD = Rotation(
     before=dict.fromkeys(MEMBERS, ACCEPTED),
     after=dict.fromkeys(MEMBERS, REFUSED),
     now=dict.fromkeys(MEMBERS, ACCEPTED),
+    given={"REDIS_USER of vote": "voteapp_2", "POSTGRES_USER of result": "voteapp_2"},
+    logged_in={**dict.fromkeys(MEMBERS, ()), "redis-1": ["voteapp_2"], "db-3": ["voteapp_2"]},
 )
 
 
@@ -125,11 +169,18 @@ def test_a_rotation_is_as_it_must_be() -> None:
             {"run": Run(exit_code=2, failures=[Failure("one", "task", "why")])},
             "rotate_passwords.yml succeeds (one: task",
         ),
-        ({"accounts": ("voteapp_1", "voteapp_1")}, "the app has another account"),
+        ({"accounts": ("voteapp_2", "voteapp_2")}, "the app has another account"),
         ({"before": {**GOOD.before, "db-2": "nothing"}}, "the old passwords were accepted before"),
         ({"after": {**GOOD.after, "redis-3": ACCEPTED}}, "they are refused afterwards"),
         ({"after": {}}, "they are refused afterwards"),
         ({"now": {**GOOD.now, "db-1": REFUSED}}, "the new ones are accepted"),
+        (
+            {"given": {**GOOD.given, "POSTGRES_USER of result": "voteapp_1"}},
+            "vote, result and worker have the new account",
+        ),
+        ({"logged_in": {**GOOD.logged_in, "db-3": ["voteapp_1", "voteapp_2"]}}, "all of the app is logged in with it"),
+        # Whoever is logged in nowhere has not been seen.
+        ({"logged_in": dict.fromkeys(MEMBERS, ())}, "all of the app is logged in with it"),
     ],
 )
 def test_what_is_not_so_of_a_rotation_is_told(change: dict[str, object], words: str) -> None:

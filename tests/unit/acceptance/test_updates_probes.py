@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from tests.acceptance.stage import Stage
 from tests.acceptance.updates import edge, probing
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.probing import Probe
@@ -32,6 +35,7 @@ def test_closed(case: dict[str, Any]) -> None:
     assert [one["update"] for one in found] == ["there", "back"]
     assert [one["leaving"] for one in found] == pytest.approx(case["leaving"])
     assert [one["closed"] for one in found] == pytest.approx(case["closed"])
+    assert [one["others"] for one in found] == case.get("others", [0, 0])
 
 
 def test_spans_are_apart() -> None:
@@ -100,3 +104,34 @@ def test_the_program_asks_until_its_input_ends() -> None:
     assert 3 <= len(probes) <= 40
     assert {one.status for one in probes} == {"ConnectionRefusedError"}
     assert all(one.is_refused for one in probes)
+
+
+class Ssh:
+    """A connection in which one server asks another one."""
+
+    ended: int | None
+
+    def __init__(self, command: list[str], **_options: Any) -> None:
+        self.stdin = io.BytesIO()
+        self.returncode = self.ended
+
+    def poll(self) -> int | None:
+        return self.ended
+
+    def wait(self, _seconds: float) -> int:
+        assert self.stdin.closed
+        return self.ended or 0
+
+
+@pytest.mark.parametrize("ended", [None, 255])
+def test_who_does_not_ask_until_the_end_is_told(
+    ended: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ssh, "ended", ended, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", Ssh)
+    (tmp_path / "logs").mkdir()
+    found: list[str] = []
+    with probing.probed(cast(Stage, SimpleNamespace(state=tmp_path)), found) as files:
+        servers = list(files)
+    told = {f"{one.partition(' asks ')[0]}: {one.partition('(')[2]}" for one in found}
+    assert told == ({f"{server}: ssh has ended with 255)" for server in servers} if ended else set())
