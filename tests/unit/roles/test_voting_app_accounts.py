@@ -10,20 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 
-ROOT = Path(__file__).parents[3]
-VARS: dict[str, Any] = DataLoader().load_from_file(
-    str(ROOT / "roles/voting_app/vars/main.yml"), trusted_as_template=True
-)
+from tests.unit.roles.templating import evaluate
+
+ROLE = Path(__file__).parents[3] / "roles" / "voting_app"
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
 
 
 def value(name: str, **known: Any) -> Any:
-    """A variable of the role, as Ansible itself evaluates it."""
-    templar = Templar(DataLoader(), variables={**VARS, **known})
-    return templar.template(VARS[name])
+    """A variable of the role."""
+    return evaluate(ROLE, f"{{{{ {name} }}}}", known)
 
 
 @pytest.mark.parametrize("case", CASES["recorded"], ids=lambda case: case["id"])

@@ -15,20 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
-from ansible.template import Templar, trust_as_template
 
 from lab.certificates import issue
+from tests.unit.roles.templating import evaluate
 
-init_plugin_loader()
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "roles" / "voting_app"
 CONTRACT = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
-DEFAULTS, VARS = (
-    DataLoader().load_from_file(str(ROLE / part / "main.yml"), trusted_as_template=True)
-    for part in ("defaults", "vars")
-)
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
 STORES: dict[str, dict[str, Any]] = CONTRACT["stores"]
 MEMBERS = {f"{store}-{number}": (store, number) for store in STORES for number in (1, 2, 3)}
 
@@ -40,7 +34,7 @@ def render(template: str, **settings: Any) -> str:
     """A template as Ansible renders it for the role with its defaults and these settings."""
     return str(
         value(
-            "{{ lookup('ansible.builtin.template', template_path) }}",
+            "{{ lookup('template', template_path) }}",
             template_path=str(ROLE / "templates" / template),
             **settings,
         )
@@ -49,8 +43,7 @@ def render(template: str, **settings: Any) -> str:
 
 def value(expression: str, **settings: Any) -> Any:
     """What Ansible makes of an expression in a task of the role."""
-    variables = {**DEFAULTS, **VARS, **CONTRACT["settings"], **settings}
-    return Templar(DataLoader(), variables=variables).template(trust_as_template(expression))
+    return evaluate(ROLE, expression, CONTRACT["settings"] | settings)
 
 
 def app(images: str, publish: str, data: str = "single", **settings: Any) -> dict[str, Any]:
@@ -196,7 +189,9 @@ def test_each_member_has_a_volume_of_its_own(images: str) -> None:
         dockerfile = (ROOT / "apps" / STORES[store]["image"] / "Dockerfile").read_text(encoding="utf-8")
         assert f"VOLUME {path}\n" in dockerfile
     assert len(mounts) == len(MEMBERS)
-    assert set(stack["volumes"]) == {volume for _, volume in mounts} == set(VARS["voting_app_stores_of_a_member"])
+    assert (
+        set(stack["volumes"]) == {volume for _, volume in mounts} == set(value("{{ voting_app_stores_of_a_member }}"))
+    )
 
 
 def test_members_know_themselves_and_each_other() -> None:
