@@ -42,6 +42,11 @@ class Attempt:
     acknowledged: bool
     page: str = VOTE
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was answered otherwise, or not in time. What the generator itself broke off was not."""
+        return not self.acknowledged and self.status != "broken off"
+
 
 def read(text: str) -> list[Attempt]:
     """The attempts of a ledger in the order they began, but for one that is just being written."""

@@ -47,7 +47,7 @@ class Drill:
         """What people were told who asked while it went on, and how many in each second around it, as data of a row."""
         everything = list(attempts)
         met = under_way(everything, [(self.began, self.ended)])
-        failures = Counter(str(one.status) for one in met if not one.acknowledged)
+        failures = Counter(str(one.status) for one in met if one.failed)
         return {
             "drill": self.name,
             "seconds": round(self.ended - self.began, 1),
@@ -95,7 +95,7 @@ def failing(told: Sequence[Mapping[str, Any]], attempts: Iterable[Attempt], rate
     rate: votes a second.
     """
     everything = list(attempts)
-    failed = sum(not one.acknowledged for one in everything)
+    failed = sum(one.failed for one in everything)
     return missing(told, rate) + unmet(
         {
             **{

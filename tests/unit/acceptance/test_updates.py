@@ -47,7 +47,7 @@ def requests(lines: list[str]) -> list[Attempt]:
     """Each line: page with hyphens, through, when it began and ended, what it came to."""
     made = []
     for line in lines:
-        page, through, began, ended, status = line.split()
+        page, through, began, ended, status = line.split(maxsplit=4)
         told = int(status) if status.isdecimal() else status
         name = page.replace("-", " ")
         made.append(Attempt("", "", through, float(began), float(ended), told, told == OK, name))
