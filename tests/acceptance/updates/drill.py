@@ -22,8 +22,8 @@ from tests.acceptance.stage import Stage
 VISITORS = Path(__file__).parent / "programs" / "visitors.py"
 REQUESTS_A_VOTE = 4
 VOTES_A_SECOND = 25.0
-# So many that each has a turn of eight requests less often than every half a minute: no connection is used again that
-# somebody is just closing for being idle, and all come at their rate while some wait for nothing.
+# So many that each has a turn of eight requests less often than every half a minute: all come at their rate while some
+# wait for nothing.
 PEOPLE = 600
 CALM = 5
 """Seconds before and after a drill in which nothing is done."""
