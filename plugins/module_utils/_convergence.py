@@ -207,7 +207,8 @@ def _hopeless(view: View, progress: Progress, stopping: bool, watch: Watch) -> t
     for slot, task in view.newest().items():
         error = task["Status"].get("Err", "")
         if task["Status"]["State"] == "pending" and error and not is_stopping(task):
-            if watch.held(("refused", view.name, slot, error)) >= PATIENCE and not stopping:
+            # What a task that has just ended held is free for the scheduler only a moment later.
+            if not stopping and watch.held(("refused", view.name, slot, error)) >= PATIENCE:
                 return f"{view.task_name(task)} finds no node: {error}", task["ID"]
         elif unfilled and view.is_failure(task) and watch.held(("given up", view.name, task["ID"])) >= PATIENCE:
             return f"{_told(task, view)}; its restart_policy does not start it again", task["ID"]

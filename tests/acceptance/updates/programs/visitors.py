@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+import random
+from functools import partial
+
 from tests.acceptance.data.programs import voters
 
 
 class Visitors(voters.Voters):
-    """Four requests for a vote, each through the next address."""
+    """Four requests for a vote, each through any address: none is always asked for after one that nobody answers."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.through = iter(partial(random.choice, voters.ADDRESSES), None)
 
     def cast(self, voter: str) -> None:
         self.request("vote page", "GET", 8080)
