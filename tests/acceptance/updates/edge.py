@@ -54,30 +54,34 @@ def judge(stage: Stage) -> Finding:
     problems += unmet({f"{ENOUGH} requests meet the updates ({met})": met >= ENOUGH})
     windows = {server: closed(answers, drills) for server, answers in probes.items()}
     shut = [one["closed"] for own in windows.values() for one in own]
-    leaving = [one["leaving"] for own in windows.values() for one in own]
+    leaving, starting = ([one[what] for own in windows.values() for one in own] for what in ("leaving", "starting"))
     figure = (
         f"{len(drills)} updates of {len(windows)} edges met by {met} requests, each says for {median(leaving):.1f} s "
-        f"that it leaves; its own address is closed for {median(shut):.1f} s in the median, {max(shut):.1f} s at most"
+        f"that it leaves and for {median(starting):.1f} s that it has just started; its own address is closed for "
+        f"{median(shut):.1f} s in the median, {max(shut):.1f} s at most"
     )
     return drill.finding(told, audited, figure, problems, met=met, closed=windows, grid=_grid(windows))
 
 
 def closed(probes: Sequence[Probe], drills: Sequence[Drill]) -> list[dict[str, Any]]:
-    """For each update, seconds for which an edge said that it leaves, and the longest time in which nobody answered.
+    """For each update, the longest time in seconds in which nobody answered, and for how long an edge said before it
+    that it leaves, and after it that it has just started.
 
     others: how many shorter times there were in which nobody did, as where the asker itself had no time.
     """
-    leaving = probing.spans(probes, lambda probe: probe.is_leaving)
+    unready = probing.spans(probes, lambda probe: probe.is_unready)
     refused = probing.spans(probes, lambda probe: probe.is_refused)
     found = []
     for one in drills:
-        *others, longest = sorted(probing.lengths(refused, one.began, one.ended)) or [0.0]
+        own = probing.within(refused, one.began, one.ended)
+        longest = max(own, key=lambda span: span[1] - span[0], default=(one.ended, one.ended))
         found.append(
             {
                 "update": one.name,
-                "leaving": round(sum(probing.lengths(leaving, one.began, one.ended)), 2),
-                "closed": round(longest, 2),
-                "others": len(others),
+                "leaving": round(probing.seconds(probing.within(unready, one.began, longest[0])), 2),
+                "closed": round(probing.seconds([longest]), 2),
+                "starting": round(probing.seconds(probing.within(unready, longest[1], one.ended)), 2),
+                "others": max(0, len(own) - 1),
             }
         )
     return found
@@ -98,6 +102,7 @@ def _grid(windows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[
         server: {
             "says that it leaves, for": ", ".join(f"{one['leaving']:.1f} s" for one in own),
             "closed, for": ", ".join(f"{one['closed']:.2f} s" for one in own),
+            "has just started, for": ", ".join(f"{one['starting']:.1f} s" for one in own),
             "shorter times without an answer": ", ".join(str(one["others"]) for one in own),
         }
         for server, own in windows.items()

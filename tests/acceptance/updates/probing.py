@@ -24,7 +24,7 @@ INTERVAL = 0.05
 SECONDS_TO_END = 30
 # No server dies here. One that is silent is busy, and has a minute to speak again.
 PATIENT = ("-oConnectTimeout=20", "-oServerAliveInterval=10", "-oServerAliveCountMax=6")
-LEAVING = "503"
+UNREADY = "503"
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Probe:
         return not self.status.isdecimal()
 
     @property
-    def is_leaving(self) -> bool:
-        return self.status == LEAVING
+    def is_unready(self) -> bool:
+        """Whether the edge says that nobody shall come to it."""
+        return self.status == UNREADY
 
 
 def read(text: str) -> list[Probe]:
@@ -65,10 +66,15 @@ def spans(probes: Sequence[Probe], chosen: Callable[[Probe], bool]) -> list[Span
     return found
 
 
-def lengths(found: Sequence[Span], since: float, until: float) -> list[float]:
-    """The seconds of each span that are between two moments; of those that have some."""
-    inside = (min(end, until) - max(begin, since) for begin, end in found)
-    return [seconds for seconds in inside if seconds > 0]
+def within(found: Sequence[Span], since: float, until: float) -> list[Span]:
+    """Of each span what is between two moments, where that is something."""
+    inside = ((max(begin, since), min(end, until)) for begin, end in found)
+    return [(begin, end) for begin, end in inside if end > begin]
+
+
+def seconds(found: Sequence[Span]) -> float:
+    """How long spans are together."""
+    return sum(end - begin for begin, end in found)
 
 
 @contextmanager

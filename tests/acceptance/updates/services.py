@@ -21,7 +21,9 @@ STACKS = ("voteapp", "voteapp-data")
 PAGES = ("vote", "result")
 # Of each page there is one on another server when a server is lost.
 REPLICAS = {"vote": 2, "result": 2, "worker": 2}
-SECONDS_TO_ROLL_BACK = 180
+# Where a task has failed, Swarm may begin with the next one before it looks at that, and goes back only once that one
+# has failed too: each is given three minutes to become healthy.
+SECONDS_TO_ROLL_BACK = 300
 
 
 @dataclass(frozen=True)

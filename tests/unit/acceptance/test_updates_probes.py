@@ -24,7 +24,7 @@ from tests.acceptance.updates.probing import Probe
 from tests.acceptance.updates.programs import probe
 
 CASES: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
-STATUSES = {"s": "200", "l": "503", "x": "ConnectionRefusedError"}
+STATUSES = {"s": "200", "u": "503", "x": "ConnectionRefusedError"}
 UPDATES = [Drill("there", 100, 101), Drill("back", 101, 102)]
 
 
@@ -35,6 +35,7 @@ def test_closed(case: dict[str, Any]) -> None:
     assert [one["update"] for one in found] == ["there", "back"]
     assert [one["leaving"] for one in found] == pytest.approx(case["leaving"])
     assert [one["closed"] for one in found] == pytest.approx(case["closed"])
+    assert [one["starting"] for one in found] == pytest.approx(case.get("starting", [0, 0]))
     assert [one["others"] for one in found] == case.get("others", [0, 0])
 
 
