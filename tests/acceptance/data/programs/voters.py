@@ -13,6 +13,7 @@ import math
 import os
 import random
 import time
+from collections.abc import Iterator
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Voters(HttpUser):
         number = next(users)
         first = number % len(ADDRESSES)
         self.own = f"{PREFIX}{number}-"
-        self.through = cycle(ADDRESSES[first:] + ADDRESSES[:first])
+        self.through: Iterator[str] = cycle(ADDRESSES[first:] + ADDRESSES[:first])
         self.choices: dict[str, str] = {}
         # Not through a proxy of this machine's.
         self.client.trust_env = False
