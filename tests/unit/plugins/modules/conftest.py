@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the tests of modules that talk to an engine run them."""
+"""How the tests of modules that talk to an engine run them, and those of swarm_stack deploy on a manager in memory."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,16 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible.module_utils.common.text.converters import to_bytes
 
-from ansible_collections.triad.hetzner_swarm.plugins.module_utils import _docker, _poll
+from ansible_collections.triad.hetzner_swarm.plugins.module_utils import (
+    _convergence,
+    _docker,
+    _poll,
+    _stack_apply,
+    _stack_lock,
+)
+from ansible_collections.triad.hetzner_swarm.plugins.modules import swarm_stack
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.fake_swarm import Clock, FakeCLI, FakeSwarm
+from ansible_collections.triad.hetzner_swarm.tests.unit.plugins.modules.stack_runs import FILE, Deploy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,3 +69,57 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return result
 
     return run_module
+
+
+@pytest.fixture
+def swarm() -> FakeSwarm:
+    return FakeSwarm()
+
+
+@pytest.fixture
+def cli(swarm: FakeSwarm) -> FakeCLI:
+    return FakeCLI(swarm)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    waits = functools.partial(_convergence.wait, clock=clock.monotonic, pause=clock.sleep)
+    monkeypatch.setattr(_stack_apply, "wait", waits)
+    monkeypatch.setattr(_stack_lock, "monotonic", clock.monotonic)
+    monkeypatch.setattr(_stack_lock, "sleep", clock.sleep)
+    return clock
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that a run logs."""
+    lines: list[str] = []
+
+    def log(_module: Any, line: str, **options: Any) -> None:
+        lines.append(line + (f" {options}" if options else ""))
+
+    monkeypatch.setattr(basic.AnsibleModule, "log", log)
+    return lines
+
+
+@pytest.fixture
+def deploy(
+    run: Callable[..., dict[str, Any]],
+    swarm: FakeSwarm,
+    cli: FakeCLI,
+    clock: Clock,
+    journal: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Deploy:
+    monkeypatch.setattr(swarm_stack, "DockerCLI", lambda *_arguments: cli)
+    monkeypatch.setattr(basic.AnsibleModule, "get_bin_path", lambda *_args, **_options: "/usr/bin/docker")
+
+    def call(**options: Any) -> dict[str, Any]:
+        defaults = {"name": "app", "resolve_image": "never", "_ansible_diff": True}
+        if options.get("state") != "absent" and not options.keys() & set(swarm_stack._SOURCES):
+            defaults["compose"] = FILE
+        given = {name: value for name, value in {**defaults, **options}.items() if value is not None}
+        return run(swarm_stack, swarm, **given)
+
+    return call
