@@ -272,6 +272,16 @@ def test_memory_processes_and_logs_are_bounded(images: str, publish: str, data: 
 
 
 @pytest.mark.parametrize("data", ["single", "replicated"])
+def test_health_is_looked_at_as_often_as_is_asked_for(data: str) -> None:
+    settings: dict[str, Any] = {"voting_app_healthcheck": {"interval": 60}}
+    services = app("built", "edge", data, **settings)["services"] | stores(**settings)["services"]
+    asked = {"interval": "60s", "timeout": "10s", "start_period": "180s", "start_interval": "1s"}
+    for name, service in services.items():
+        told = {setting: value for setting, value in service["healthcheck"].items() if setting != "test"}
+        assert told == asked, name
+
+
+@pytest.mark.parametrize("data", ["single", "replicated"])
 def test_whoever_runs_in_a_container_may_write_to_its_places_in_memory(data: str) -> None:
     """The engine mounts them as root's, with the mode of the directory beneath; these two are everybody's anyway."""
     for name, service in (app("built", "edge", data)["services"] | stores()["services"]).items():
