@@ -109,9 +109,9 @@ function main() {
     }
   });
 
-  server.listen(80, "0.0.0.0", () => {
-    console.log("the result page is served on port 80");
-    scoreboard.start();
+  // Nobody is sent here before there is something to show, or no database to ask.
+  scoreboard.start().then(() => {
+    server.listen(80, "0.0.0.0", () => console.log("the result page is served on port 80"));
   });
 
   function stop() {

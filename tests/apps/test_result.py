@@ -14,22 +14,30 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lab.daemons import wait_for
+
 RESULT = Path(__file__).resolve().parents[2] / "apps" / "result"
 MODULES = Path(os.environ.get("RESULT_MODULES", RESULT / "node_modules"))
 on_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
 
-# The page is served on port 80: here it is on one of its own.
+# The page is served on port 80 and asks a database on another server: here both are on ports of their own.
 ELSEWHERE = """
-import { Server } from "node:net";
+import { Server, Socket } from "node:net";
 
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (port, host, ...others) {
-  return listen.call(this, PORT, "127.0.0.1", ...others);
+  return listen.call(this, PAGE, "127.0.0.1", ...others);
+};
+
+const connect = Socket.prototype.connect;
+Socket.prototype.connect = function (port, host, ...others) {
+  return host === "db" ? connect.call(this, DATABASE, "127.0.0.1") : connect.call(this, port, host, ...others);
 };
 """
 
@@ -42,14 +50,15 @@ def test_the_result_page_passes_its_own_tests() -> None:
 
 
 class Served:
-    """The result page as in its image, without its database."""
+    """The result page as in its image. database: the port on which it asks."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: int) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         shutil.copytree(RESULT, folder, ignore=shutil.ignore_patterns("node_modules"))
         (folder / "node_modules").symlink_to(MODULES)
-        (folder / "elsewhere.mjs").write_text(ELSEWHERE.replace("PORT", str(self.port)), encoding="utf-8")
+        elsewhere = ELSEWHERE.replace("PAGE", str(self.port)).replace("DATABASE", str(database))
+        (folder / "elsewhere.mjs").write_text(elsewhere, encoding="utf-8")
         self.process = subprocess.Popen(
             ["node", "--import", "./elsewhere.mjs", "server.js"],
             cwd=folder,
@@ -66,17 +75,26 @@ class Served:
         except httpx.TransportError:
             return None
 
+    def becomes_healthy(self) -> bool:
+        return wait_for(lambda: self.status("/healthz") == 200, seconds=20, interval=0.05)
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path / "result")
-    deadline = time.monotonic() + 20
-    while served.status("/healthz") != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+@contextmanager
+def serving(folder: Path, database: int) -> Iterator[Served]:
+    served = Served(folder, database)
     yield served
     served.process.kill()
     served.process.wait()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A page that has no database."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    with serving(tmp_path / "result", nobody) as served:
+        assert served.becomes_healthy()
+        yield served
 
 
 with_modules = pytest.mark.skipif(not MODULES.is_dir(), reason=f"the modules of the result page are not in {MODULES}")
@@ -93,6 +111,21 @@ def test_files_are_known_by_their_content_alone_as_all_files_of_an_image_have_th
     assert "Last-Modified" not in headers
     assert served.status("/style.css", known) == 304
     assert served.status("/result.js", known) == 200
+
+
+@on_node
+@with_modules
+def test_a_page_that_starts_is_there_once_its_database_has_answered_or_failed(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as database,
+        serving(tmp_path / "result", database.getsockname()[1]) as served,
+    ):
+        database.settimeout(20)
+        question, _ = database.accept()
+        assert served.status("/healthz") is None
+        question.close()
+        assert served.becomes_healthy()
+        assert served.status("/scores") == 503
 
 
 @on_node
