@@ -39,6 +39,8 @@ runcmd:
   - [sh, -c, "echo once >> /root/ran"]
 """
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+# A server that reboots leaves a connection open that will never answer.
+GIVE_UP = ("-oConnectTimeout=5", "-oServerAliveInterval=5")
 
 
 class Lab:
@@ -66,14 +68,17 @@ class Lab:
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
+    def ssh(self, command: str) -> subprocess.CompletedProcess[str]:
+        return self.run("ssh", "one", *GIVE_UP, command)
+
     def on(self, command: str) -> str:
-        return self.do("ssh", "one", "-oConnectTimeout=5", command).strip()
+        return self.do("ssh", "one", *GIVE_UP, command).strip()
 
     def answers(self, command: str, expected: Callable[[str], bool]) -> bool:
         """Whether the server answers a command as expected, within the time of a boot."""
 
         def look() -> bool:
-            done = self.run("ssh", "one", "-oConnectTimeout=5", command)
+            done = self.ssh(command)
             return done.returncode == 0 and expected(done.stdout.strip())
 
         return wait_for(look, seconds=SECONDS_TO_BOOT, interval=1)
@@ -157,7 +162,7 @@ def test_a_private_interface_appears_while_it_runs(lab: Lab, server: BoundServer
 
 def test_it_reboots_by_itself_and_its_user_data_ran_once(lab: Lab, server: BoundServer) -> None:
     before = lab.on(BOOT_ID)
-    lab.run("ssh", "one", "systemctl reboot")
+    lab.ssh("systemctl reboot")
     assert lab.answers(BOOT_ID, lambda boot: boot != before)
     assert lab.on("cat /root/ran") == "once"
     assert wait_for(lambda: bool(private_interface(lab)), seconds=60, interval=1)
@@ -166,7 +171,7 @@ def test_it_reboots_by_itself_and_its_user_data_ran_once(lab: Lab, server: Bound
 def test_a_partitioned_server_runs_on_in_silence(lab: Lab, server: BoundServer) -> None:
     before = lab.on(BOOT_ID)
     lab.do("partition", "one")
-    assert lab.run("ssh", "one", "-oConnectTimeout=2", "true").returncode != 0
+    assert lab.ssh("true").returncode != 0
     lab.do("heal", "one")
     assert lab.answers(BOOT_ID, lambda boot: boot == before)
 
