@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -144,8 +146,10 @@ def ssh(name: Name, command: Annotated[list[str] | None, typer.Argument(help="Wh
     """Open a shell on a server, or run a command there."""
     lab = this_lab()
     record = lab.hosting.machines().records.named(name)
-    arguments = _ssh_arguments(lab.settings, record)
-    os.execvp("ssh", ["ssh", *arguments, *(command or [])])  # noqa: S606 - no shell is meant
+    # Of two values of an option ssh takes the first, and that is to be the one that was asked for.
+    given = list(takewhile(re.compile("-o.").match, command or []))
+    arguments = [*given, *_ssh_arguments(lab.settings, record), *(command or [])[len(given) :]]
+    os.execvp("ssh", ["ssh", *arguments])  # noqa: S606 - no shell is meant
 
 
 @app.command()
@@ -294,6 +298,9 @@ def _ssh_arguments(settings: Settings, record: Record) -> list[str]:
         "UserKnownHostsFile": str(known),
         "StrictHostKeyChecking": "yes" if recorded else "accept-new",
         "LogLevel": "ERROR",
+        # A machine that goes away leaves a connection open that nobody answers any more.
+        "ServerAliveInterval": "10",
+        "ServerAliveCountMax": "6",
         **({"IdentityFile": str(key), "IdentitiesOnly": "yes"} if key.exists() else {}),
     }
     return [*(f"-o{name}={value}" for name, value in options.items()), f"root@{address}"]

@@ -73,7 +73,7 @@ def silent_servers() -> list[str]:
 
 
 def answers(server: str) -> bool:
-    command = [str(PROJECT / ".venv/bin/lab"), "ssh", server, "-oConnectTimeout=5", "-oServerAliveInterval=5", "true"]
+    command = [str(PROJECT / ".venv/bin/lab"), "ssh", server, "-oConnectTimeout=5", "true"]
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
