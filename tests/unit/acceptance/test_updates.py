@@ -20,7 +20,7 @@ from tests.acceptance.stack.deployment import Swarm
 from tests.acceptance.updates import drill, killed, scaling, services
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.services import Services, Task
-from tests.acceptance.updates.side_by_side import Way, beside
+from tests.acceptance.updates.side_by_side import CHANGES, Way, beside
 
 CASES: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))
 OK = 200
@@ -238,6 +238,10 @@ def test_ways_beside_each_other() -> None:
         "update of vote": dict.fromkeys(("edge", "mesh"), "1 of 2 requests failed"),
         "a server killed": {"edge": "-", "mesh": "0 of 0 requests failed"},
     }
+
+
+def test_both_ways_go_through_the_same_changes() -> None:
+    assert CHANGES == {"update of vote, result, worker at once": 2, "vote to 6 tasks": 6, "vote to 2 tasks": 2}
 
 
 def test_what_a_way_lacks_is_told() -> None:
