@@ -122,6 +122,10 @@ releases:
       type: list
       elements: str
       sample: [voteapp_edge_5f1c0d3a9b2e]
+    networks:
+      description: The networks that it declares, by their keys in the Compose file, with their options.
+      type: dict
+      sample: {backend: {driver: overlay, internal: true}}
 services:
   description: The services of the stack as they are.
   returned: success
@@ -323,6 +327,7 @@ def release_fact(release: Release, stack: str) -> dict[str, Any]:
         "services": sorted(compose["services"]),
         "images": {name: service["image"] for name, service in compose["services"].items()},
         **names,
+        "networks": {key: options or {} for key, options in compose.get("networks", {}).items()},
     }
 
 

@@ -94,6 +94,29 @@ def test_nothing_that_faces_the_internet_shares_a_network_with_a_store(images: s
     assert not facing & (set(services["redis"]["networks"]) | set(services["db"]["networks"]))
 
 
+@pytest.mark.parametrize(
+    ("variable", "wanted", "runs_with"),
+    [
+        ("voting_app_publish", "mesh", "edge"),
+        ("voting_app_publish", "edge", "mesh"),
+        ("voting_app_encrypt_networks", True, False),
+        ("voting_app_encrypt_networks", False, True),
+        ("voting_app_network_mtu", 1400, 1450),
+    ],
+)
+def test_what_the_networks_of_a_running_app_cannot_become_is_named(
+    variable: str, wanted: object, runs_with: object
+) -> None:
+    running = {variable: runs_with}
+    recorded = {"releases": [{"networks": yaml.safe_load(render("docker-stack.yml.j2", **running))["networks"]}]}
+    unchangeable = "{{ voting_app_unchangeable }}"
+    assert value(unchangeable, **running, voting_app_recorded=recorded) == []
+    assert value(unchangeable, **{variable: wanted}, voting_app_recorded=recorded) == [
+        f"{variable} is {wanted}, and the app runs with {runs_with}".lower()
+    ]
+    assert value(unchangeable, **{variable: wanted}, voting_app_recorded={"releases": []}) == []
+
+
 @publishings
 @image_sets
 def test_only_proxies_and_accounts_reach_the_members(images: str, publish: str) -> None:

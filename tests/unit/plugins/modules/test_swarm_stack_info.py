@@ -39,6 +39,7 @@ FILE = compose(
     },
     secrets={"password": {"external": True, "name": "app_password_v2"}, "tls": {"file": "/tls.key"}},
     configs={"edge": {"external": True, "name": "edge_for_all"}},
+    networks={"back": {"driver": "overlay", "internal": True}, "front": None},
 )
 
 
@@ -148,6 +149,7 @@ def test_releases_come_newest_first_and_keep_their_secrets(told: Told, engine: M
         "images": {"web": "shop/web:2@sha256:bb", "db": "postgres:15@sha256:aa"},
         "secrets": ["app_password_v2", "app_tls"],
         "configs": ["edge_for_all"],
+        "networks": {"back": {"driver": "overlay", "internal": True}, "front": {}},
     }
     assert result["releases"][2]["deployed_by"] == ""
     assert "hunter2" not in json.dumps(result)

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 Triad contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import accounts
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from tests.apps.accounts.stores import ADMINISTRATOR, DATABASE, Clients, Member, Program, administrate, passwords
+from tests.apps.test_stores import NOBODY, SECONDS_TO_START, eventually
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Iterator[Callable[..., Member]]:
+    """Starts a member with the options given; all are gone after the test."""
+    started: list[Member] = []
+
+    def start(*options: str) -> Member:
+        number = len(started) + 1
+        started.append(Member(tmp_path / f"redis-{number}", number, *options))
+        return started[-1]
+
+    yield start
+    for member in started:
+        for keeper in member.keepers:
+            keeper.disconnect()
+        member.admin.close()
+        member.kill()
+
+
+@pytest.fixture
+def member(members: Callable[..., Member]) -> Member:
+    return members()
+
+
+@pytest.fixture
+def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    with ExitStack() as opened:
+        yield Clients(tmp_path, monkeypatch, opened)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """The folder of a PostgreSQL that asks for passwords over the network; it has its socket and its log."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        word = folder / "word"
+        word.write_text(ADMINISTRATOR["db"], encoding="utf-8")
+        # PostgreSQL does not run as root.
+        as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        if as_nobody:
+            os.chown(data, NOBODY, NOBODY)
+        options = ["--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={word}"]
+        command = ["initdb", "--pgdata", data, "--no-sync", *options]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **as_nobody)
+        settings = [f"listen_addresses={DATABASE}", f"unix_socket_directories={data}", "fsync=off", "log_statement=all"]
+        command = ["postgres", "-D", data, *itertools.chain(*(("-c", setting) for setting in settings))]
+        with (folder / "log").open("w") as log:
+            server = subprocess.Popen(command, cwd="/", stderr=log, **as_nobody)
+
+        def answers() -> bool:
+            try:
+                administrate(folder).close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        try:
+            eventually(answers)
+            yield folder
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=SECONDS_TO_START)
+
+
+@pytest.fixture
+def database(postgres: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
+    """The administrator's connection to a PostgreSQL as it was new; the name db leads there."""
+    monkeypatch.setenv("PGHOSTADDR", DATABASE)
+    with administrate(postgres) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename ~ '^voteapp'")
+        connection.execute("DROP TABLE IF EXISTS votes")
+        for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^voteapp'").fetchall():
+            connection.execute(SQL("DROP OWNED BY {}").format(Identifier(role)))
+            connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
+        connection.execute("GRANT CONNECT, TEMPORARY ON DATABASE postgres, template1 TO PUBLIC")
+        yield connection
+
+
+@pytest.fixture
+def keepers(database: psycopg.Connection) -> Iterator[Callable[..., accounts.Database]]:
+    """What a program that has just started does to the database, with the accounts that are named."""
+    made: list[accounts.Database] = []
+
+    def make(*names: str) -> accounts.Database:
+        made.append(accounts.Database(passwords("db", *names), ADMINISTRATOR["db"]))
+        return made[-1]
+
+    yield make
+    for keeper in made:
+        keeper.disconnect()
+
+
+@pytest.fixture
+def settle(keepers: Callable[..., accounts.Database]) -> Callable[..., None]:
+    return lambda *names: keepers(*names).settle()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    program = Program(folder)
+    yield program
+    if hasattr(program, "process"):
+        program.process.kill()
+        program.process.wait()
