@@ -30,6 +30,9 @@ mkdir "$data" && echo 17 >"$data/PG_VERSION"
 mkdir "$data/base"; touch "$data/postgresql.conf" "$data/pg_hba.conf"
 echo "made for $user with password $password" >"$data/base/1"
 """,
+    "pg_controldata": """#!/bin/bash
+echo 'Database cluster state:               '"${STATE:-shut down}"
+""",
     "postgres": """#!/bin/bash
 if [[ $1 == --single ]]; then cat >>"$3/base/1"; else echo "serving with ${*:-no arguments}"; fi
 """,
@@ -148,7 +151,7 @@ def test_a_failed_beginning_is_begun_anew(volume: Volume) -> None:
 
 def test_a_database_that_is_there_is_never_made_again(volume: Volume) -> None:
     volume.fill(".initialise", "PG_VERSION", "base/1")
-    assert volume.start(POSTGRES_PASSWORD="x").returncode == 0
+    assert volume.start().returncode == 0
     assert volume.text("base/1") == "old base/1"
     assert ".initialise" not in volume.files()
 
@@ -175,6 +178,23 @@ def test_the_password_may_come_from_a_file(volume: Volume) -> None:
     secret.write_text("from the file\n", encoding="utf-8")
     assert volume.start(POSTGRES_PASSWORD_FILE=str(secret)).returncode == 0
     assert "with password from the file" in volume.text("base/1")
+
+
+@pytest.mark.parametrize(
+    ("environment", "statement"),
+    [
+        ({"POSTGRES_PASSWORD": "it's"}, "ALTER ROLE \"postgres\" PASSWORD 'it''s'\n"),
+        ({"POSTGRES_PASSWORD": "x", "POSTGRES_USER": 'an"n'}, 'ALTER ROLE "an""n" PASSWORD \'x\'\n'),
+        ({}, ""),
+        ({"POSTGRES_PASSWORD": "x", "STATE": "in production"}, ""),
+    ],
+)
+def test_a_database_that_is_there_takes_the_password_unless_it_has_to_recover(
+    volume: Volume, environment: dict[str, str], statement: str
+) -> None:
+    volume.fill("PG_VERSION", "base/1")
+    assert "serving" in volume.start(**environment).stdout
+    assert volume.text("base/1") == f"old base/1{statement}"
 
 
 def test_options_go_to_the_server_and_other_programs_run_as_they_are(volume: Volume) -> None:
