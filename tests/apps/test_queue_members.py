@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.members import APPS, PASSWORD, SECONDS_TO_ACT, Member, eventually
-from tests.apps.redis_server import on_redis
+from tests.apps.servers import on_redis
 
 pytestmark = on_redis
 

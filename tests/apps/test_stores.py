@@ -1,19 +1,13 @@
 # SPDX-FileCopyrightText: 2026 Triad contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vote page and the worker on the stores themselves: Redis with the image's configuration, and PostgreSQL.
-
-Each is left out where it is not on PATH: redis-server from 7.2 on, the first with WAITAOF; initdb and postgres.
-"""
+"""The vote page and the worker on the stores themselves: Redis with the image's configuration, and PostgreSQL."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -33,60 +27,24 @@ from tally import Tally, Vote, prepare, read
 from vote import connect, create_app
 from votequeue import APPEND, ORDER, QUEUE, NotStored, VoteQueue
 
-from tests.apps.redis_server import on_redis
-
-CONFIGURATION = Path(__file__).resolve().parents[2] / "apps" / "redis" / "redis.conf"
-NOBODY = 65534
-SECONDS_TO_START = 20
+from tests.apps.servers import SECONDS_TO_START, PostgresProcess, RedisProcess, eventually, on_postgres, on_redis
 
 
-on_postgres = pytest.mark.skipif(
-    None in (shutil.which("initdb"), shutil.which("postgres")), reason="initdb and postgres are not on PATH"
-)
-
-
-def eventually(answer: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not answer():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
-
-
-class RedisServer:
-    """A Redis of its own on the loopback interface, with the configuration of the image, on the disk of ``folder``."""
+class RedisServer(RedisProcess):
+    """On a port of the loopback interface."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         folder.mkdir()
-        configuration = folder / "redis.conf"
-        text = CONFIGURATION.read_text(encoding="utf-8")
-        configuration.write_text(text.replace("dir /data", f"dir {folder}"), encoding="utf-8")
-        here = ["--bind", "127.0.0.1", "--port", str(self.port), "--repl-diskless-sync-delay", "0"]
-        self.command = ["redis-server", str(configuration), *here, *options]
-        self.admin = Redis(host="127.0.0.1", port=self.port)
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
-        eventually(self._answers)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        here = ["--bind", "127.0.0.1", "--port", str(self.port)]
+        super().__init__(folder, [*here, *options], Redis(host="127.0.0.1", port=self.port))
 
     def client(self, clients: ExitStack) -> Redis:
         """The vote page's client, except that it goes to this server."""
         client = clients.enter_context(connect())
         client.connection_pool.connection_kwargs.update(host="127.0.0.1", port=self.port)
         return client
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "the server ended while it started"
-        try:
-            return bool(self.admin.ping())
-        except RedisError:
-            return False
 
 
 @pytest.fixture
@@ -376,33 +334,10 @@ def test_the_last_choice_that_was_thanked_for_counts_whatever_breaks(
 def postgres() -> Iterator[str]:
     """Connection parameters of a PostgreSQL of its own, on a socket in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        data = Path(folder) / "data"
-        data.mkdir(mode=0o700)
-        # PostgreSQL does not run as root.
-        as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        if as_nobody:
-            os.chown(data, NOBODY, NOBODY)
-        command = ["initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync"]
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **as_nobody)
-        settings = ["listen_addresses=", f"unix_socket_directories={data}", "fsync=off"]
-        command = ["postgres", "-D", data, *itertools.chain(*(("-c", setting) for setting in settings))]
-        server = subprocess.Popen(command, cwd="/", stderr=subprocess.DEVNULL, **as_nobody)
-        parameters = f"host={data} user=postgres dbname=postgres"
-
-        def answers() -> bool:
-            try:
-                psycopg.connect(parameters).close()
-            except psycopg.OperationalError:
-                return False
-            return True
-
-        try:
-            eventually(answers)
-            yield parameters
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=SECONDS_TO_START)
+        server = PostgresProcess(Path(folder), "of nobody")
+        server.start("listen_addresses=")
+        yield f"host={server.data} user=postgres dbname=postgres"
+        server.stop()
 
 
 @pytest.fixture

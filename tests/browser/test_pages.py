@@ -22,7 +22,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, expect
 
-from tests.apps.redis_server import on_redis
+from tests.apps.servers import on_redis
 from tests.browser import running
 from tests.browser.running import Database, Program
 from tests.browser.windows import WINDOWS, in_chromium, open_window, take_picture

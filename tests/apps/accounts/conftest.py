@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,8 +13,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from tests.apps.accounts.stores import ADMINISTRATOR, DATABASE, Clients, Member, Program, administrate, passwords
-from tests.apps.test_stores import NOBODY, SECONDS_TO_START, eventually
+from tests.apps.accounts.stores import ADMINISTRATOR, DATABASE, Clients, Member, Program, passwords
+from tests.apps.servers import PostgresProcess
 
 
 @pytest.fixture
@@ -51,47 +47,20 @@ def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Path]:
-    """The folder of a PostgreSQL that asks for passwords over the network; it has its socket and its log."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        data = folder / "data"
-        data.mkdir(mode=0o700)
-        word = folder / "word"
-        word.write_text(ADMINISTRATOR["db"], encoding="utf-8")
-        # PostgreSQL does not run as root.
-        as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        if as_nobody:
-            os.chown(data, NOBODY, NOBODY)
-        options = ["--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={word}"]
-        command = ["initdb", "--pgdata", data, "--no-sync", *options]
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **as_nobody)
-        settings = [f"listen_addresses={DATABASE}", f"unix_socket_directories={data}", "fsync=off", "log_statement=all"]
-        command = ["postgres", "-D", data, *itertools.chain(*(("-c", setting) for setting in settings))]
-        with (folder / "log").open("w") as log:
-            server = subprocess.Popen(command, cwd="/", stderr=log, **as_nobody)
-
-        def answers() -> bool:
-            try:
-                administrate(folder).close()
-            except psycopg.OperationalError:
-                return False
-            return True
-
-        try:
-            eventually(answers)
-            yield folder
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=SECONDS_TO_START)
+def postgres() -> Iterator[PostgresProcess]:
+    """One that asks for passwords over the network, and logs all statements."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = PostgresProcess(Path(folder), ADMINISTRATOR["db"])
+        server.start(f"listen_addresses={DATABASE}", "log_statement=all")
+        yield server
+        server.stop()
 
 
 @pytest.fixture
-def database(postgres: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
+def database(postgres: PostgresProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
     """The administrator's connection to a PostgreSQL as it was new; the name db leads there."""
     monkeypatch.setenv("PGHOSTADDR", DATABASE)
-    with administrate(postgres) as connection:
+    with postgres.administer() as connection:
         connection.execute("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename ~ '^voteapp'")
         connection.execute("DROP TABLE IF EXISTS votes")
         for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^voteapp'").fetchall():

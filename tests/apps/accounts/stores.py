@@ -20,11 +20,10 @@ import psycopg
 import pytest
 import worker
 from redis import Redis
-from redis.exceptions import RedisError
 from tally import Tally
 from vote import connect
 
-from tests.apps.test_stores import SECONDS_TO_START, eventually
+from tests.apps.servers import SECONDS_TO_START, RedisProcess, eventually
 
 APPS = Path(__file__).resolve().parents[3] / "apps"
 PROGRAM = APPS / "accounts" / "accounts.py"
@@ -44,36 +43,24 @@ def passwords(store: str, *names: str) -> dict[str, str]:
     return {name: password(store, name) for name in names}
 
 
-class Member:
-    """A Redis with the configuration of the image and a file of users."""
+class Member(RedisProcess):
+    """At an address of its own, with a file of users."""
 
     def __init__(self, folder: Path, number: int, *options: str) -> None:
         self.address = f"{NETWORK}.{number}"
         self.users = folder / "users.acl"
-        folder.mkdir()
-        configuration = folder / "redis.conf"
-        text = (APPS / "redis" / "redis.conf").read_text(encoding="utf-8")
-        configuration.write_text(text.replace("/data", str(folder)), encoding="utf-8")
-        here = ["--bind", self.address, "--aclfile", str(self.users), "--repl-diskless-sync-delay", "0"]
-        self.command = ["redis-server", str(configuration), *here, *options]
-        self.admin = Redis(host=self.address, password=ADMINISTRATOR["queue"], decode_responses=True)
         self.keepers: list[accounts.Queue] = []
+        folder.mkdir()
         self.forget()
-        self.start()
+        here = ["--bind", self.address, "--aclfile", str(self.users)]
+        admin = Redis(host=self.address, password=ADMINISTRATOR["queue"], decode_responses=True)
+        super().__init__(folder, [*here, *options], admin)
 
     def forget(self) -> None:
         """As if it had never been told of accounts."""
         digest = hashlib.sha256(ADMINISTRATOR["queue"].encode()).hexdigest()
         users = f"user default on #{digest} ~* &* +@all\nuser check on nopass resetchannels -@all +info\n"
         self.users.write_text(users, encoding="utf-8")
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
-        eventually(self._answers)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
     def queue(self, *names: str) -> accounts.Queue:
         """What a program that has just started does to this member, with the accounts that are named."""
@@ -88,13 +75,6 @@ class Member:
         log = [entry["object"] for entry in self.admin.acl_log()]
         self.admin.acl_log_reset()
         return log
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "the server ended while it started"
-        try:
-            return bool(self.admin.ping())
-        except RedisError:
-            return False
 
 
 def followed_by(master: Member, members: Callable[..., Member]) -> Member:
@@ -180,11 +160,6 @@ class Program:
         self.process.terminate()
         assert self.process.wait(SECONDS_TO_START) == 0, self.said()
         return time.monotonic() - begun
-
-
-def administrate(postgres: Path) -> psycopg.Connection:
-    # The address is for those who go to the name db.
-    return psycopg.connect(f"host={postgres / 'data'} hostaddr='' user=postgres dbname=postgres", autocommit=True)
 
 
 def log_in(account: str, dbname: str = "postgres", **parameters: str) -> psycopg.Connection:

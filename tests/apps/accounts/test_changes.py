@@ -22,8 +22,7 @@ from vote import create_app
 from votequeue import VoteQueue
 
 from tests.apps.accounts.stores import ONE, TWO, Clients, Member, Program, accounts_of, followed_by, log_in, password
-from tests.apps.redis_server import on_redis
-from tests.apps.test_stores import eventually, on_postgres
+from tests.apps.servers import eventually, on_postgres, on_redis
 
 
 @on_redis

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import accounts
 import psycopg
 import pytest
 
-from tests.apps.accounts.stores import ADMINISTRATOR, ONE, TWO, accounts_of, administrate, log_in, owner
-from tests.apps.test_stores import on_postgres
+from tests.apps.accounts.stores import ADMINISTRATOR, ONE, TWO, accounts_of, log_in, owner
+from tests.apps.servers import PostgresProcess, on_postgres
 
 
 @on_postgres
@@ -86,10 +85,10 @@ def test_a_table_that_is_there_is_handed_over(database: psycopg.Connection, sett
 
 @on_postgres
 def test_who_reads_the_table_for_long_is_not_waited_for(
-    database: psycopg.Connection, postgres: Path, settle: Callable[..., None]
+    database: psycopg.Connection, postgres: PostgresProcess, settle: Callable[..., None]
 ) -> None:
     database.execute("CREATE TABLE votes (id text)")
-    with administrate(postgres) as reader:
+    with postgres.administer() as reader:
         reader.execute("BEGIN; SELECT * FROM votes")
         begun = time.monotonic()
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -227,9 +226,9 @@ def test_roles_of_others_are_left_alone(database: psycopg.Connection, settle: Ca
 
 
 @on_postgres
-def test_no_password_is_in_the_log_of_statements(postgres: Path, settle: Callable[..., None]) -> None:
+def test_no_password_is_in_the_log_of_statements(postgres: PostgresProcess, settle: Callable[..., None]) -> None:
     settle(ONE, TWO)
-    log = (postgres / "log").read_text(encoding="utf-8")
+    log = postgres.said()
     assert "PASSWORD 'SCRAM-SHA-256$" in log
     assert not [word for word in ("db's", ADMINISTRATOR["db"]) if word in log]
 

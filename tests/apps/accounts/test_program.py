@@ -18,8 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tests.apps.accounts.stores import ADMINISTRATOR, ONE, TWO, Member, Program, accounts_of
-from tests.apps.redis_server import on_redis
-from tests.apps.test_stores import SECONDS_TO_START, eventually, on_postgres
+from tests.apps.servers import SECONDS_TO_START, eventually, on_postgres, on_redis
 
 BAD_SETTINGS = {
     "no accounts": ({"ACCOUNTS": None}, "ACCOUNTS"),

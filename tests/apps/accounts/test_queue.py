@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from votequeue import VoteQueue
 
 from tests.apps.accounts.stores import ONE, TWO, Clients, Member, followed_by, password
-from tests.apps.redis_server import on_redis
+from tests.apps.servers import on_redis
 
 
 def exercise(member: Member, clients: Clients, *, replicas: int = 0) -> None:
