@@ -3,7 +3,7 @@
 
 """The stores' own servers on this machine, as the programs of the app are tested on them.
 
-Each is left out where it is not on PATH: redis-server from 7.2 on, the first with WAITAOF; initdb and postgres.
+Tests are left out where there is none: redis-server on PATH from 7.2 on, the first with WAITAOF; a PostgreSQL.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,10 @@ SECONDS_TO_START = 20
 NOBODY = 65534
 # PostgreSQL does not run as root.
 AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-# The folder of PostgreSQL's programs, of which others than initdb and postgres need not be on PATH.
-PATH = f"{Path(shutil.which('initdb') or '').resolve().parent}:{os.environ['PATH']}"
+# Debian keeps the server's programs of each version in a folder of their own, the newest last.
+POSTGRES_PATH = os.pathsep.join(
+    [*sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True), os.environ["PATH"]]
+)
 
 
 def redis_version() -> str:
@@ -45,7 +49,8 @@ on_redis = pytest.mark.skipif(
     reason=f"redis-server 7.2 or newer is not on PATH (there is: {REDIS})",
 )
 on_postgres = pytest.mark.skipif(
-    None in (shutil.which("initdb"), shutil.which("postgres")), reason="initdb and postgres are not on PATH"
+    None in (shutil.which(name, path=POSTGRES_PATH) for name in ("initdb", "postgres")),
+    reason="there is no PostgreSQL server on this machine",
 )
 
 
@@ -54,6 +59,14 @@ def eventually(answer: Callable[[], bool]) -> None:
     while not answer():
         assert time.monotonic() < deadline, "it did not come to be"
         time.sleep(0.02)
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """A temporary folder open to the user nobody, which tmp_path, the project and a home need not be."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 class RedisProcess:
@@ -84,15 +97,14 @@ class RedisProcess:
 
 
 class PostgresProcess:
-    """A PostgreSQL in ``folder``, with its socket in ``data``; ``log`` has what it and programs beside it have said.
+    """A PostgreSQL in a public folder, with its socket in ``data``; in ``log`` is what it and programs beside it said.
 
     Its administrator needs the password over the network, and none at the socket.
     """
 
     def __init__(self, folder: Path, password: str) -> None:
-        # nobody has to get there.
-        folder.chmod(0o755)
-        self.data, self.log = folder / "data", folder / "log"
+        self.folder, self.data, self.log = folder, folder / "data", folder / "log"
+        self.server: subprocess.Popen[bytes] | None = None
         self.data.mkdir(mode=0o700)
         word = folder / "word"
         word.write_text(password, encoding="utf-8")
@@ -103,7 +115,7 @@ class PostgresProcess:
 
     def begin(self, *command: str | Path, **environment: str) -> subprocess.Popen[bytes]:
         """A program beside the server, which finds it by its environment."""
-        known = {**os.environ, "PATH": PATH, "PGDATA": str(self.data), "PGHOST": str(self.data), **environment}
+        known = {**os.environ, "PATH": POSTGRES_PATH, "PGDATA": str(self.data), "PGHOST": str(self.data), **environment}
         with self.log.open("a") as log:
             return subprocess.Popen(command, cwd="/", env=known, stdout=log, stderr=log, **AS_NOBODY)
 
@@ -112,15 +124,16 @@ class PostgresProcess:
         given = [f"unix_socket_directories={self.data}", "fsync=off", *settings]
         options = [part for setting in given for part in ("-c", setting)]
         self.server = self.begin(*through, "postgres", *options, **environment)
-        try:
-            eventually(self._answers)
-        except BaseException:
-            self.stop()
-            raise
+        eventually(self._answers)
 
     def stop(self) -> None:
-        self.server.send_signal(signal.SIGINT)
-        self.server.wait(timeout=SECONDS_TO_START)
+        if self.server is not None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.wait(timeout=SECONDS_TO_START)
+
+    def copy(self, program: Path) -> Path:
+        """The program, where the user nobody can start it."""
+        return Path(shutil.copy(program, self.folder))
 
     def administer(self) -> psycopg.Connection:
         # Not at the address that tests give to those who go to the name db.
@@ -135,3 +148,14 @@ class PostgresProcess:
         except psycopg.OperationalError:
             return False
         return True
+
+
+@contextmanager
+def new_postgres(password: str) -> Iterator[PostgresProcess]:
+    """One that is not started, and that has ended afterwards."""
+    with public_folder() as folder:
+        server = PostgresProcess(folder, password)
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.apps.servers import AS_NOBODY, NOBODY, public_folder
+
 ENTRYPOINT = Path(__file__).resolve().parents[2] / "apps" / "db" / "entrypoint"
-NOBODY = 65534
 
 PROGRAMS = {
     # Makes what initdb makes, as far as the entrypoint looks at it; INITDB=broken stops half-way.
@@ -65,8 +65,7 @@ class Volume:
         return (self.data / name).read_text(encoding="utf-8")
 
     def start(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-        if as_nobody:
+        if AS_NOBODY:
             for path in [self.data, *self.data.rglob("*")]:
                 os.chown(path, NOBODY, NOBODY)
         return subprocess.run(
@@ -77,16 +76,14 @@ class Volume:
             text=True,
             check=False,
             timeout=20,
-            **as_nobody,
+            **AS_NOBODY,
         )
 
 
 @pytest.fixture
 def volume() -> Iterator[Volume]:
-    # Not tmp_path: the programs run as nobody, who cannot look into a folder of the user that runs the tests.
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Volume(Path(folder))
+    with public_folder() as folder:
+        yield Volume(folder)
 
 
 COMPLETE = {"PG_VERSION", "base/1", "postgresql.conf", "pg_hba.conf"}

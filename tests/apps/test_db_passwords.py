@@ -3,30 +3,35 @@
 
 """A database takes the passwords that its container is given, and its log has none: on PostgreSQL itself.
 
-Left out where initdb and postgres are not on PATH.
+Left out where there is no PostgreSQL.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.apps.servers import SECONDS_TO_START, PostgresProcess, eventually, on_postgres
+from tests.apps.servers import SECONDS_TO_START, PostgresProcess, eventually, new_postgres, on_postgres
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "apps" / "db"
 ADDRESS = "127.{}.{}.101".format(*divmod(256 + os.getpid() % 60_000, 256))
 GIVEN = {"POSTGRES_PASSWORD": "n3w-postgres", "REPLICATION_PASSWORD": "n3w-replicator"}
-LEADS = [PROGRAMS / "passwords", "on_role_change", "primary", "voteapp"]
 
 
 def start(database: PostgresProcess, **environment: str) -> None:
     """As the container does that has the only one."""
-    database.start(f"listen_addresses={ADDRESS}", through=[PROGRAMS / "entrypoint"], **environment)
+    database.start(f"listen_addresses={ADDRESS}", through=[database.copy(PROGRAMS / "entrypoint")], **environment)
+
+
+def lead(database: PostgresProcess) -> subprocess.Popen[bytes]:
+    """What Patroni calls when the member has become the leader."""
+    program = database.copy(PROGRAMS / "passwords")
+    return database.begin(program, "on_role_change", "primary", "voteapp", **GIVEN)
 
 
 def accepts(user: str, password: str) -> bool:
@@ -40,11 +45,8 @@ def accepts(user: str, password: str) -> bool:
 @pytest.fixture
 def database() -> Iterator[PostgresProcess]:
     """One that was made with the password ``old``."""
-    # Not tmp_path: nobody cannot look into a folder of the user that runs the tests.
-    with tempfile.TemporaryDirectory() as folder:
-        database = PostgresProcess(Path(folder), "old")
+    with new_postgres("old") as database:
         yield database
-        database.stop()
 
 
 @on_postgres
@@ -69,7 +71,7 @@ def test_a_leader_takes_its_passwords_once_it_is_promoted(database: PostgresProc
             found = administrator.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
             return found.rowcount == 1
 
-        call = database.begin(*LEADS, **GIVEN)
+        call = lead(database)
         eventually(waits)
         assert call.poll() is None
         administrator.execute("SELECT pg_promote()")
@@ -86,6 +88,6 @@ def test_a_password_is_not_in_the_log_when_it_is_refused(database: PostgresProce
         administrator.execute("SELECT pg_reload_conf()")
         # Nothing can be written, for another reason than a promotion.
         administrator.execute("ALTER ROLE postgres SET default_transaction_read_only = on")
-    assert database.begin(*LEADS, **GIVEN).wait(timeout=SECONDS_TO_START) != 0
+    assert lead(database).wait(timeout=SECONDS_TO_START) != 0
     assert "cannot execute ALTER ROLE" in database.said()
     assert "n3w" not in database.said()

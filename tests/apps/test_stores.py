@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -27,7 +26,7 @@ from tally import Tally, Vote, prepare, read
 from vote import connect, create_app
 from votequeue import APPEND, ORDER, QUEUE, NotStored, VoteQueue
 
-from tests.apps.servers import SECONDS_TO_START, PostgresProcess, RedisProcess, eventually, on_postgres, on_redis
+from tests.apps.servers import SECONDS_TO_START, RedisProcess, eventually, new_postgres, on_postgres, on_redis
 
 
 class RedisServer(RedisProcess):
@@ -333,11 +332,9 @@ def test_the_last_choice_that_was_thanked_for_counts_whatever_breaks(
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """Connection parameters of a PostgreSQL of its own, on a socket in a temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = PostgresProcess(Path(folder), "of nobody")
+    with new_postgres("of nobody") as server:
         server.start("listen_addresses=")
         yield f"host={server.data} user=postgres dbname=postgres"
-        server.stop()
 
 
 @pytest.fixture

@@ -18,16 +18,13 @@ from typing import Any, Self
 import psycopg
 import pytest
 
+from tests.apps.servers import AS_NOBODY, NOBODY, POSTGRES_PATH
+
 APPS = Path(__file__).resolve().parents[2] / "apps"
 HERE = Path(__file__).resolve().parent
 # Of the result page: scripts/setup puts them beside it.
 MODULES = Path(os.environ.get("RESULT_MODULES", APPS / "result" / "node_modules"))
 SECONDS = 30
-NOBODY = 65534
-# Debian keeps the server's programs of each version in a folder of their own, the newest last.
-POSTGRES_PATH = os.pathsep.join(
-    [os.environ["PATH"], *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
-)
 
 
 def free_port() -> int:
@@ -125,9 +122,8 @@ class Database(Program):
         data = folder / "data"
         settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
         super().__init__(folder, ["postgres", "-D", data, "-p", str(port), *settings], port, PATH=POSTGRES_PATH)
-        # PostgreSQL does not run as root.
-        if os.geteuid() == 0:
-            self.user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.user = AS_NOBODY
+        if self.user:
             os.chown(folder, NOBODY, NOBODY)
         command: list[str | Path] = ["initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync"]
         subprocess.run(command, check=True, cwd=folder, env=self.environment, stdout=subprocess.DEVNULL, **self.user)

@@ -13,7 +13,6 @@ import functools
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +21,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize, expect
 
-from tests.apps.servers import on_redis
+from tests.apps.servers import on_postgres, on_redis, public_folder
 from tests.browser import running
 from tests.browser.running import Database, Program
 from tests.browser.windows import WINDOWS, in_chromium, open_window, take_picture
@@ -52,10 +51,6 @@ on_node = pytest.mark.skipif(
     shutil.which("node") is None or not running.MODULES.is_dir(),
     reason=f"node is not on PATH, or the modules of the result page are not in {running.MODULES}",
 )
-on_postgres = pytest.mark.skipif(
-    None in (shutil.which(name, path=running.POSTGRES_PATH) for name in ("initdb", "postgres")),
-    reason="there is no PostgreSQL server on this machine",
-)
 
 
 def with_result(test: Callable[..., None]) -> Callable[..., None]:
@@ -65,10 +60,9 @@ def with_result(test: Callable[..., None]) -> Callable[..., None]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    # Not tmp_path: PostgreSQL runs as nobody, who cannot look into a folder of the user that runs the tests.
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    # PostgreSQL runs as nobody.
+    with public_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

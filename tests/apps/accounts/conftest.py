@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.apps.accounts.stores import ADMINISTRATOR, DATABASE, Clients, Member, Program, passwords
-from tests.apps.servers import PostgresProcess
+from tests.apps.servers import PostgresProcess, new_postgres
 
 
 @pytest.fixture
@@ -49,11 +48,9 @@ def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresProcess]:
     """One that asks for passwords over the network, and logs all statements."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = PostgresProcess(Path(folder), ADMINISTRATOR["db"])
+    with new_postgres(ADMINISTRATOR["db"]) as server:
         server.start(f"listen_addresses={DATABASE}", "log_statement=all")
         yield server
-        server.stop()
 
 
 @pytest.fixture
