@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import httpx
 import pytest
 
 from lab.daemons import wait_for
+from tests.apps.leaving import leave
 
 RESULT = Path(__file__).resolve().parents[2] / "apps" / "result"
 MODULES = Path(os.environ.get("RESULT_MODULES", RESULT / "node_modules"))
@@ -131,29 +131,17 @@ def test_a_page_that_starts_is_there_once_its_database_has_answered_or_failed(tm
 @on_node
 @with_modules
 def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(served: Served) -> None:
-    greeting = httpx.get(f"http://127.0.0.1:{served.port}/socket.io/?EIO=4&transport=polling").text
-    session = greeting.partition('"sid":"')[2].partition('"')[0]
-    begun = time.monotonic()
-    served.process.terminate()
-
-    while (status := served.status("/healthz")) == 200 and time.monotonic() - begun < 0.5:
-        time.sleep(0.01)
-    assert status == 503
-    answers = set()
-    while time.monotonic() - begun < 2.5:
-        answers.add(("/", served.status("/")))
-        answers.add(("/healthz", served.status("/healthz")))
-        time.sleep(0.05)
-    assert answers == {("/", 200), ("/healthz", 503)}
-
     waited: list[int | None] = []
-    poll = f"/socket.io/?EIO=4&transport=polling&sid={session}"
-    watcher = threading.Thread(target=lambda: waited.append(served.status(poll)))
-    watcher.start()
-    time.sleep(0.2)
-    assert waited == []
+
+    def watch() -> None:
+        """News come when the page stops, and not before."""
+        polling = "/socket.io/?EIO=4&transport=polling"
+        greeting = httpx.get(f"http://127.0.0.1:{served.port}{polling}").text
+        session = greeting.partition('"sid":"')[2].partition('"')[0]
+        waited.append(served.status(f"{polling}&sid={session}"))
+
+    watcher = threading.Thread(target=watch)
+    leave(served.process, served.status, meanwhile=watcher.start)
     assert served.process.wait(10) == 0
-    assert 3 <= time.monotonic() - begun < 4
     watcher.join()
-    assert waited == [200], "it waited for news until the page stopped"
-    assert served.status("/") is None
+    assert waited == [200]

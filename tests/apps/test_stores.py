@@ -47,12 +47,12 @@ class RedisServer(RedisProcess):
 
 
 @pytest.fixture
-def servers(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+def servers(quick_folder: Path) -> Iterator[Callable[..., RedisServer]]:
     """Starts a server with the options given; all are gone after the test."""
     started: list[RedisServer] = []
 
     def start(*options: str) -> RedisServer:
-        server = RedisServer(tmp_path / f"redis-{len(started)}", *options)
+        server = RedisServer(quick_folder / f"redis-{len(started)}", *options)
         started.append(server)
         return server
 

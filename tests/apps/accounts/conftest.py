@@ -17,13 +17,13 @@ from tests.apps.servers import PostgresProcess, new_postgres
 
 
 @pytest.fixture
-def members(tmp_path: Path) -> Iterator[Callable[..., Member]]:
+def members(quick_folder: Path) -> Iterator[Callable[..., Member]]:
     """Starts a member with the options given; all are gone after the test."""
     started: list[Member] = []
 
     def start(*options: str) -> Member:
         number = len(started) + 1
-        started.append(Member(tmp_path / f"redis-{number}", number, *options))
+        started.append(Member(quick_folder / f"redis-{number}", number, *options))
         return started[-1]
 
     yield start
