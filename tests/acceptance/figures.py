@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lab.config import PROJECT
 from tests.acceptance import scale
 from tests.acceptance.data import hour, losses, losses_single
-from tests.acceptance.updates import broken, broken_edge, drill, edge, killed, rolling, rotation, scaling
+from tests.acceptance.updates import broken, broken_edge, cut_off, drill, edge, killed, rolling, rotation, scaling
 
 # Takes a second to load, and only plots need it.
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SHOWN = ("cloud", "machines", "quorum", "stack", "data", "updates")
 ACCEPTED, REFUSED = "tab:blue", "tab:orange"
 SECONDS_SHOWN = 150
 BIN_SECONDS = 10
-UPDATES = tuple(module.NAME for module in (rolling, scaling, rotation, broken, killed, edge, broken_edge))
+UPDATES = tuple(module.NAME for module in (rolling, scaling, rotation, broken, killed, cut_off, edge, broken_edge))
 COLUMNS = 3
 
 Row = Mapping[str, Any]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,23 +25,42 @@ MUST_BE_HIT = (SWARM_LEADER, MASTER, DATABASE_LEADER)
 STORES_LED = (MASTER, DATABASE_LEADER)
 SECONDS_WITH_LEADER = 30
 SECONDS_WITHOUT = 15
-DEAD_SECONDS = 60
+SECONDS_LOST = 60
 SECONDS_BEFORE = 10
 # Votes come in for so long once all is whole.
 SECONDS_AFTER = 10
-MOST_DEATHS = 5
+MOST_LOSSES = 5
 
 
 @dataclass(frozen=True)
-class Death:
-    """A server's. held: what it led. killed: it was dead by then. All moments are seconds since 1970."""
+class Outage:
+    """A way to lose a server and to have it back. name: what it is meanwhile."""
+
+    name: str
+    begin: Callable[[Stage, str], object]
+    end: Callable[[Stage, str], object]
+
+
+KILLED = Outage("killed", Stage.kill, Stage.start_server)
+CUT_OFF = Outage(
+    "cut off", lambda stage, server: stage.lab("partition", server), lambda stage, server: stage.lab("heal", server)
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A server's. name: how it was lost. held: what it led. gone: it was lost by then, and back by ``back``.
+
+    All moments are seconds since 1970.
+    """
 
     server: str
+    name: str
     address: str
     held: Sequence[str]
     began: float
-    killed: float
-    started: float
+    gone: float
+    back: float
     whole: float
     lacking: Sequence[str]
 
@@ -51,17 +70,17 @@ class Death:
         return SECONDS_WITH_LEADER if set(self.held) & set(STORES_LED) else SECONDS_WITHOUT
 
     def told(self, attempts: Iterable[Attempt]) -> dict[str, Any]:
-        """What the voters saw who came through other servers: nobody answers at a dead one's address."""
+        """What the voters saw who came through other servers: nobody answers at the address of a lost one."""
         others = [one for one in attempts if one.through != self.address]
-        again = ledger.accepted_again(others, self.killed)
+        again = ledger.accepted_again(others, self.gone)
         return {
             "server": self.server,
             "held": list(self.held),
             "accepted_again": None if again is None else round(again - self.began, 1),
             "longest_gap": round(ledger.longest_gap(others, self.began, self.whole), 1),
             "refused": ledger.refused(others, self.began, self.whole),
-            "power_back": round(self.started - self.began, 1),
-            "whole_after_power": round(self.whole - self.started, 1),
+            "power_back": round(self.back - self.began, 1),
+            "whole_after_power": round(self.whole - self.back, 1),
             "seconds_before": SECONDS_BEFORE,
             "timeline": ledger.timeline(others, self.began - SECONDS_BEFORE, self.whole + SECONDS_AFTER),
         }
@@ -70,7 +89,7 @@ class Death:
         again = told["accepted_again"]
         return unmet(
             {
-                f"{self.server} ({words(self.held)}) killed: votes are accepted again within {self.limit} s "
+                f"{self.server} ({words(self.held)}) {self.name}: votes are accepted again within {self.limit} s "
                 f"({again})": again is not None and again <= self.limit,
                 f"{self.server} back: all is whole within {stores.SECONDS_UNTIL_WHOLE} s "
                 f"({'; '.join(self.lacking)})": not self.lacking,
@@ -80,25 +99,25 @@ class Death:
 
 def judge(stage: Stage) -> Finding:
     """The database's leader, Redis's master and the swarm's leader are each hit once at least."""
-    deaths: list[Death] = []
+    losses: list[Loss] = []
     with stores.whole_app(stage):
         with load(stage, public_addresses(stage).values()) as running:
             order, master = plan(stores.holders(stage))
-            while order and not (deaths and deaths[-1].lacking):
-                if MASTER not in hit(deaths):
+            while order and not (losses and losses[-1].lacking):
+                if MASTER not in hit(losses):
                     stores.move_master(stage, master)
                 now = stores.holders(stage)
                 server = order.pop(0)
-                deaths.append(die(stage, server, [role for role, holder in now.items() if holder == server]))
-                if not order and len(deaths) < MOST_DEATHS:
+                losses.append(lose(stage, server, [role for role, holder in now.items() if holder == server]))
+                if not order and len(losses) < MOST_LOSSES:
                     # A leader that has moved meanwhile has escaped.
                     now = stores.holders(stage)
-                    order = [now[role] for role in MUST_BE_HIT if role not in hit(deaths)][:1]
+                    order = [now[role] for role in MUST_BE_HIT if role not in hit(losses)][:1]
         audited = audit(stage, running)
         attempts = running.attempts()
-    told = [death.told(attempts) for death in deaths]
-    problems = [words for death, one in zip(deaths, told, strict=True) for words in death.problems(one)]
-    problems += unmet({f"the {role} is hit": role in hit(deaths) for role in MUST_BE_HIT})
+    told = [loss.told(attempts) for loss in losses]
+    problems = [words for loss, one in zip(losses, told, strict=True) for words in loss.problems(one)]
+    problems += unmet({f"the {role} is hit": role in hit(losses) for role in MUST_BE_HIT})
     data = {"deaths": told, "ledger": audited.told()}
     return Finding(f"{listed(told)}; {audited.figure}", problems + audited.problems, data=data)
 
@@ -116,30 +135,36 @@ def plan(holders: Mapping[str, str]) -> tuple[list[str], str]:
     return [first, second, third], second if third == holders[DATABASE_LEADER] else third
 
 
-def hit(deaths: Iterable[Death]) -> set[str]:
-    """The roles that servers had when they were killed."""
-    return {role for death in deaths for role in death.held}
+def hit(losses: Iterable[Loss]) -> set[str]:
+    """The roles that servers had when they were lost."""
+    return {role for loss in losses for role in loss.held}
 
 
-def die(stage: Stage, server: str, held: Sequence[str], seconds: float = stores.SECONDS_UNTIL_WHOLE) -> Death:
-    """Kill a server, leave it dead for a minute, start it again and wait until all is whole, for so many seconds."""
-    stage.say(f"{server} ({words(held)}) is killed")
+def lose(
+    stage: Stage,
+    server: str,
+    held: Sequence[str],
+    outage: Outage = KILLED,
+    seconds: float = stores.SECONDS_UNTIL_WHOLE,
+) -> Loss:
+    """A server is lost for a minute. Returns when all is whole after it, and at the latest so many seconds after it."""
+    stage.say(f"{server} ({words(held)}) is {outage.name}")
     address = public_addresses(stage)[server]
     # Its seconds before belong to nothing else.
     time.sleep(SECONDS_BEFORE)
     began = time.time()
-    stage.kill(server)
-    killed = time.time()
+    outage.begin(stage, server)
+    gone = time.time()
     try:
-        time.sleep(max(0, began + DEAD_SECONDS - killed))
+        time.sleep(max(0, began + SECONDS_LOST - gone))
     finally:
-        stage.start_server(server)
-    started = time.time()
+        outage.end(stage, server)
+    back = time.time()
     lacking = stores.await_whole(stage, seconds).lacking()
     whole = time.time()
     time.sleep(SECONDS_AFTER)
-    stage.say(f"{server}: whole {whole - started:.0f} s after its power came back; {'; '.join(lacking)}".rstrip("; "))
-    return Death(server, address, held, began, killed, started, whole, lacking)
+    stage.say(f"{server}: whole {whole - back:.0f} s after it came back; {'; '.join(lacking)}".rstrip("; "))
+    return Loss(server, outage.name, address, held, began, gone, back, whole, lacking)
 
 
 def words(held: Sequence[str]) -> str:

@@ -29,8 +29,8 @@ def judge(stage: Stage) -> Finding:
     data_server = stores.holder(stage, DATABASE_LEADER).server
     other = next(server for server in blueprint_addresses() if server != data_server)
     with load(stage, public_addresses(stage).values()) as running:
-        deaths = [losses.die(stage, other, []), losses.die(stage, data_server, [MASTER, DATABASE_LEADER])]
+        lost = [losses.lose(stage, other, []), losses.lose(stage, data_server, [MASTER, DATABASE_LEADER])]
     audited = audit(stage, running)
-    told = [death.told(running.attempts()) for death in deaths]
+    told = [loss.told(running.attempts()) for loss in lost]
     data = {"deaths": told, "ledger": audited.told()}
     return Finding(f"{losses.listed(told)}; {audited.figure}", data=data)

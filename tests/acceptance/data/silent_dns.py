@@ -44,11 +44,11 @@ def judge(stage: Stage) -> Finding:
             stores.move_master(stage, server)
             held = [role for role, holder in stores.holders(stage).items() if holder == server]
             with silence(stage):
-                death = losses.die(stage, server, held)
+                loss = losses.lose(stage, server, held)
         audited = audit(stage, running)
-        told = death.told(running.attempts())
+        told = loss.told(running.attempts())
     data = {"deaths": [told], "ledger": audited.told()}
-    return Finding(f"{losses.listed([told])}; {audited.figure}", death.problems(told) + audited.problems, data=data)
+    return Finding(f"{losses.listed([told])}; {audited.figure}", loss.problems(told) + audited.problems, data=data)
 
 
 @contextmanager

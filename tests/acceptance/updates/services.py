@@ -111,8 +111,8 @@ def await_back(stage: Stage, before: Services, services: Collection[str]) -> boo
     return wait_for(lambda: look(stage).is_back(before, services), seconds=SECONDS_TO_ROLL_BACK, interval=2)
 
 
-def to_be_killed(tasks: Sequence[Task], leader: str, spared: Collection[str] = ()) -> str:
-    """The server whose death the pages feel most: it has tasks of the most pages, and rather leads the swarm."""
+def to_be_lost(tasks: Sequence[Task], leader: str, spared: Collection[str] = ()) -> str:
+    """The server whose loss the pages feel most: it has tasks of the most pages, and rather leads the swarm."""
     pages = {
         server: {task.service for task in tasks if task.server == server and task.service in PAGES}
         for server in sorted({task.server for task in tasks} - set(spared))

@@ -23,7 +23,7 @@ from tests.acceptance.rows import Finding, unmet
 from tests.acceptance.stage import Setting, Stage, StageError
 from tests.acceptance.updates import drill, services
 from tests.acceptance.updates.drill import Drill
-from tests.acceptance.updates.killed import gaps, killing
+from tests.acceptance.updates.lost import gaps, losing
 from tests.acceptance.updates.rolling import UPDATED
 from tests.acceptance.updates.scaling import MANY
 from tests.acceptance.updates.services import REPLICAS
@@ -130,16 +130,16 @@ def _go(stage: Stage, name: str) -> Way:
             flaws += unmet({f"{change}: deploy.yml succeeds ({'; '.join(map(str, run.failures))})": not run.exit_code})
         data_server = stores.holder(stage, DATABASE_LEADER).server
         tasks, leader = services.look(stage).tasks, view.look_at_first(stage).leader
-        server = services.to_be_killed(tasks, leader, spared=[data_server])
-        death = losses.die(stage, server, [], SECONDS_UNTIL_WHOLE)
+        server = services.to_be_lost(tasks, leader, spared=[data_server])
+        loss = losses.lose(stage, server, [], seconds=SECONDS_UNTIL_WHOLE)
     audited = audit(stage, running)
     attempts = running.attempts()
     told = [one.told(attempts) for one in drills]
-    failing = drill.failing(told, (one for one in attempts if one.ended < death.began), VOTES_A_SECOND)
-    flaws += unmet({f"all is whole once {server} is back ({'; '.join(death.lacking)})": not death.lacking})
-    others = [one for one in attempts if one.through != death.address]
-    told.append({**killing(death).told(others), "drill": "a server without data killed"})
-    longest = max(seconds for pages in gaps(attempts, death, addresses).values() for seconds in pages.values())
+    failing = drill.failing(told, (one for one in attempts if one.ended < loss.began), VOTES_A_SECOND)
+    flaws += unmet({f"all is whole once {server} is back ({'; '.join(loss.lacking)})": not loss.lacking})
+    others = [one for one in attempts if one.through != loss.address]
+    told.append({**losing(loss).told(others), "drill": "a server without data killed"})
+    longest = max(seconds for pages in gaps(attempts, loss, addresses).values() for seconds in pages.values())
     return Way(told, audited, longest, failing, [*flaws, *audited.problems])
 
 

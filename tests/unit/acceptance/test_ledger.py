@@ -88,7 +88,7 @@ def test_a_ledger_is_read_without_the_line_that_is_being_written() -> None:
 
 
 @cases("plan")
-def test_plan_of_deaths(case: dict[str, Any]) -> None:
+def test_plan_of_losses(case: dict[str, Any]) -> None:
     order, master = plan(case["holders"])
     assert [*order, master] == case["order"]
 

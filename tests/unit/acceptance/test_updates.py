@@ -15,9 +15,9 @@ import yaml
 from tests.acceptance import figures
 from tests.acceptance.data import ledger
 from tests.acceptance.data.ledger import Attempt
-from tests.acceptance.data.losses import Death
+from tests.acceptance.data.losses import Loss
 from tests.acceptance.stack.deployment import Swarm
-from tests.acceptance.updates import drill, killed, scaling, services
+from tests.acceptance.updates import drill, lost, scaling, services
 from tests.acceptance.updates.drill import Drill
 from tests.acceptance.updates.services import Services, Task
 from tests.acceptance.updates.side_by_side import CHANGES, Way, beside
@@ -130,14 +130,14 @@ def test_who_looks_at_a_page_has_not_voted() -> None:
     assert (audit.voters, audit.acknowledged, audit.refused, audit.problems) == (1, 1, 0, [])
 
 
-@cases("to_be_killed")
-def test_which_server_is_killed(case: dict[str, Any]) -> None:
+@cases("to_be_lost")
+def test_which_server_is_lost(case: dict[str, Any]) -> None:
     tasks = [Task(str(number), *line.split()) for number, line in enumerate(case["tasks"])]
-    assert services.to_be_killed(tasks, case["leader"], case.get("spared", ())) == case["killed"]
+    assert services.to_be_lost(tasks, case["leader"], case.get("spared", ())) == case["lost"]
 
 
-def test_gaps_are_those_of_the_servers_that_survive() -> None:
-    death = Death("one", "192.0.2.1", [], began=100, killed=100.5, started=160, whole=200, lacking=[])
+def test_gaps_are_those_of_the_other_servers() -> None:
+    loss = Loss("one", "cut off", "192.0.2.1", [], began=100, gone=100.5, back=160, whole=200, lacking=[])
     addresses = {"one": "192.0.2.1", "two": "192.0.2.2", "three": "192.0.2.3"}
     steady = [
         f"{page} 192.0.2.{n} {s} {s} 200" for page in ("vote-page", "result-page") for n in (1, 2) for s in range(200)
@@ -146,11 +146,11 @@ def test_gaps_are_those_of_the_servers_that_survive() -> None:
     third = [f"vote-page 192.0.2.3 {s} {s} 200" for s in range(200)]
     third += [f"result-page 192.0.2.3 {s} {s} {503 if 100 <= s < 107 else 200}" for s in range(200)]
     third += [f"scores 192.0.2.3 {s} {s} 200" for s in range(200)]
-    assert killed.gaps(requests(steady + third), death, addresses) == {
+    assert lost.gaps(requests(steady + third), loss, addresses) == {
         "two": {"vote page": 1, "result page": 1},
         "three": {"vote page": 1, "result page": 7},
     }
-    assert killed.killing(death) == Drill("one killed", 100, 160)
+    assert lost.losing(loss) == Drill("one cut off", 100, 160)
 
 
 @cases("scaling")
