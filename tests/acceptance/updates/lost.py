@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tests.acceptance.data import ledger, losses, stores
-from tests.acceptance.data.ledger import Attempt
+from tests.acceptance.data.ledger import VOTE, Attempt
 from tests.acceptance.data.load import audit
 from tests.acceptance.data.losses import Loss, Outage
 from tests.acceptance.membership import view
@@ -34,6 +34,7 @@ def judge(stage: Stage, outage: Outage) -> Finding:
         audited = audit(stage, running)
         attempts = running.attempts()
     longest = gaps(attempts, loss, addresses)
+    votes = loss.told(one for one in attempts if one.page == VOTE)
     told = [losing(loss).told(one for one in attempts if one.through != loss.address)]
     has = {task.service for task in tasks if task.server == server}
     problems = unmet({f"{server} has tasks of both pages ({', '.join(sorted(has))})": has >= set(services.PAGES)})
@@ -52,10 +53,10 @@ def judge(stage: Stage, outage: Outage) -> Finding:
         for other, pages in longest.items()
     )
     figure = (
-        f"{server} ({losses.words(held)}) {outage.name}, longest time without an answer {listed} (without "
-        f"requests through its own address, where nobody can answer)"
+        f"{server} ({losses.words(held)}) {outage.name}, votes accepted again after {votes['accepted_again']} s, "
+        f"longest time without an answer {listed} (without requests through its own address, where nobody can answer)"
     )
-    return drill.finding(told, audited, figure, problems, held=held, longest_gaps=longest)
+    return drill.finding(told, audited, figure, problems, longest_gaps=longest, votes=votes)
 
 
 def losing(loss: Loss) -> Drill:
