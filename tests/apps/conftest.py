@@ -17,6 +17,9 @@ APPS = Path(__file__).resolve().parents[2] / "apps"
 # In their images the programs lie beside each other in one folder, and import each other from there.
 sys.path[:0] = [str(APPS / name) for name in ("vote", "worker", "accounts")]
 
+# Some of them run as nobody here, who has to read what the tests write for them.
+os.umask(0o022)
+
 
 @pytest.fixture
 def quick_folder() -> Iterator[Path]:

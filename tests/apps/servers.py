@@ -69,6 +69,13 @@ def public_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def copy_program(program: Path, folder: Path) -> Path:
+    """In a folder that is public; the checkout's files need not be."""
+    copy = Path(shutil.copy(program, folder))
+    copy.chmod(0o755)
+    return copy
+
+
 class RedisProcess:
     """A Redis with the configuration of the image, on the disk of ``folder``. admin: a client that may do all."""
 
@@ -133,7 +140,7 @@ class PostgresProcess:
 
     def copy(self, program: Path) -> Path:
         """The program, where the user nobody can start it."""
-        return Path(shutil.copy(program, self.folder))
+        return copy_program(program, self.folder)
 
     def administer(self) -> psycopg.Connection:
         # Not at the address that tests give to those who go to the name db.

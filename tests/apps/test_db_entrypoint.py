@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.apps.servers import AS_NOBODY, NOBODY, public_folder
+from tests.apps.servers import AS_NOBODY, NOBODY, copy_program, public_folder
 
 ENTRYPOINT = Path(__file__).resolve().parents[2] / "apps" / "db" / "entrypoint"
 
@@ -47,7 +46,7 @@ class Volume:
         self.programs = folder / "programs"
         self.data.mkdir()
         self.programs.mkdir()
-        shutil.copy(ENTRYPOINT, self.programs / "entrypoint")
+        copy_program(ENTRYPOINT, self.programs)
         for name, text in PROGRAMS.items():
             (self.programs / name).write_text(text, encoding="utf-8")
             (self.programs / name).chmod(0o755)
