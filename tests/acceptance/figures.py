@@ -215,7 +215,7 @@ def _draw_updates(figure: Figure, rows: Sequence[Row]) -> None:
         axes.set_visible(False)
     for axes in panels[::COLUMNS]:
         axes.set_ylabel("requests a second")
-    figure.supxlabel("seconds since it began; grey: until what it had told to stop had ended", fontsize=11)
+    figure.supxlabel("seconds since it began; grey: until it was over", fontsize=11)
     panels[0].set_ylim(0, None)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False)
 
