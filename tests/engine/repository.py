@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,8 @@ def main() -> None:
     given = parser.parse_args()
     match given.command:
         case "make":
+            # dpkg-deb takes no package that others than its maker could not read.
+            os.umask(0o022)
             release = Release(given.distribution, given.number, given.codename, given.architecture)
             make(given.folder.resolve(), given.debs, release)
         case "serve":
