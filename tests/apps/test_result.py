@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ import httpx
 import pytest
 
 from lab.daemons import wait_for
-from tests.apps.leaving import leave
+from tests.apps.leaving import LEAVE_SECONDS, leave
 
 RESULT = Path(__file__).resolve().parents[2] / "apps" / "result"
 MODULES = Path(os.environ.get("RESULT_MODULES", RESULT / "node_modules"))
@@ -131,17 +132,20 @@ def test_a_page_that_starts_is_there_once_its_database_has_answered_or_failed(tm
 @on_node
 @with_modules
 def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(served: Served) -> None:
-    waited: list[int | None] = []
+    waited: list[tuple[int | None, float]] = []
 
     def watch() -> None:
-        """News come when the page stops, and not before."""
         polling = "/socket.io/?EIO=4&transport=polling"
         greeting = httpx.get(f"http://127.0.0.1:{served.port}{polling}").text
         session = greeting.partition('"sid":"')[2].partition('"')[0]
-        waited.append(served.status(f"{polling}&sid={session}"))
+        waited.append((served.status(f"{polling}&sid={session}"), time.monotonic()))
 
     watcher = threading.Thread(target=watch)
-    leave(served.process, served.status, meanwhile=watcher.start)
+    begun = leave(served.process, served.status, meanwhile=watcher.start)
     assert served.process.wait(10) == 0
+    assert time.monotonic() - begun < 4
     watcher.join()
-    assert waited == [200]
+    ((status, answered),) = waited
+    assert status == 200
+    assert answered - begun >= LEAVE_SECONDS, "it waited for news until the page stopped"
+    assert served.status("/") is None

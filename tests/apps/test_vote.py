@@ -460,9 +460,11 @@ def test_a_page_that_is_to_stop_says_so_and_answers_everything_before_it_does(
     server.writes.clear()
     late: list[int | None] = []
     voter = threading.Thread(target=lambda: late.append(served.status("/", vote="a")))
-    leave(served.process, served.status, meanwhile=voter.start)
+    begun = leave(served.process, served.status, meanwhile=voter.start)
     assert late == []
     server.writes.set()
     assert served.process.wait(10) == 0
+    assert time.monotonic() - begun < 6
     voter.join()
     assert late == [200], "it was under way when the page stopped"
+    assert served.status("/") is None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import accounts
@@ -89,8 +90,10 @@ def test_who_reads_the_table_for_long_is_not_waited_for(
     database.execute("CREATE TABLE votes (id text)")
     with postgres.administer() as reader:
         reader.execute("BEGIN; SELECT * FROM votes")
+        begun = time.monotonic()
         with pytest.raises(psycopg.errors.LockNotAvailable):
             settle(ONE)
+        assert time.monotonic() - begun < 3
         log_in(ONE).close()
     settle(ONE)
     assert owner(database, "votes") == "voteapp"

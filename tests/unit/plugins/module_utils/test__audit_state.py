@@ -89,7 +89,7 @@ def test_files(root: Path) -> None:
     write(root, "etc/docker/certs.d/registry/notes")
     write(root, "etc/tls/key.pem", mode=0o400)
     (root / "srv/docker").mkdir(parents=True)
-    (root / "srv/docker").chmod(0o710)
+    (root / "srv/docker").chmod(0o755)
     files = _audit_state.read_files(root, {"tlskey": "/etc/tls/key.pem"}, root / "srv/docker")
     seen = {subject: [(file.path, f"{file.mode:o}") for file in found] for subject, found in files.items() if found}
     assert seen.pop("/etc/docker")
@@ -100,7 +100,7 @@ def test_files(root: Path) -> None:
         ],
         "registry certificates": [("/etc/docker/certs.d/registry/ca.crt", "444")],
         "tlskey": [("/etc/tls/key.pem", "400")],
-        "/var/lib/docker": [("/srv/docker", "710")],
+        "/var/lib/docker": [("/srv/docker", "755")],
     }
 
 
