@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self, cast
 
 import pytest
+
+from lab.daemons import wait_for
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 SECONDS_TO_ACT = 15
@@ -177,10 +178,7 @@ class Member:
 
 
 def eventually(answer: Callable[[], bool], seconds: float = SECONDS_TO_ACT, pause: float = 0.02) -> None:
-    deadline = time.monotonic() + seconds
-    while not answer():
-        assert time.monotonic() < deadline
-        time.sleep(pause)
+    assert wait_for(answer, seconds=seconds, interval=pause)
 
 
 def container(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Member]:

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,8 @@ import psycopg
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+
+from lab.daemons import wait_for
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "apps" / "redis" / "redis.conf"
 SECONDS_TO_START = 20
@@ -55,10 +56,7 @@ on_postgres = pytest.mark.skipif(
 
 
 def eventually(answer: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not answer():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
+    assert wait_for(answer, seconds=SECONDS_TO_START, interval=0.02), "it did not come to be"
 
 
 @contextmanager
