@@ -10,11 +10,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 
 from tests.acceptance.data import ledger, stores
 from tests.acceptance.data.chance import dice
 from tests.acceptance.data.load import audit, load
+from tests.acceptance.data.losses import CUT_OFF, KILLED, Outage
 from tests.acceptance.fleets import blueprint_addresses
 from tests.acceptance.mesh import public_addresses
 from tests.acceptance.rows import Finding
@@ -49,21 +51,9 @@ def _container(stage: Stage, server: str, draw: random.Random) -> str:
     return victim.id
 
 
-def _power(stage: Stage, server: str, draw: random.Random) -> str:
-    stage.kill(server)
-    try:
+def _outage(outage: Outage, stage: Stage, server: str, draw: random.Random) -> str:
+    with outage.of(stage, server):
         time.sleep(draw.uniform(SHORTEST, LONGEST))
-    finally:
-        stage.start_server(server)
-    return ""
-
-
-def _cables(stage: Stage, server: str, draw: random.Random) -> str:
-    stage.lab("partition", server)
-    try:
-        time.sleep(draw.uniform(SHORTEST, LONGEST))
-    finally:
-        stage.lab("heal", server)
     return ""
 
 
@@ -74,8 +64,8 @@ def _engine(stage: Stage, server: str, _draw: random.Random) -> str:
 
 FAULTS: dict[str, Callable[[Stage, str, random.Random], str]] = {
     "container killed": _container,
-    "power cut": _power,
-    "server cut off": _cables,
+    "power cut": partial(_outage, KILLED),
+    "server cut off": partial(_outage, CUT_OFF),
     "engine restarted": _engine,
 }
 """Each does it, undoes it, and returns the container that must not be there any more, or nothing."""

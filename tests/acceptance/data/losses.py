@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,15 @@ class Outage:
     name: str
     begin: Callable[[Stage, str], object]
     end: Callable[[Stage, str], object]
+
+    @contextmanager
+    def of(self, stage: Stage, server: str) -> Iterator[None]:
+        """The server is lost until the context is left."""
+        self.begin(stage, server)
+        try:
+            yield
+        finally:
+            self.end(stage, server)
 
 
 KILLED = Outage("killed", Stage.kill, Stage.start_server)
@@ -153,12 +163,9 @@ def lose(
     # Its seconds before belong to nothing else.
     time.sleep(SECONDS_BEFORE)
     began = time.time()
-    outage.begin(stage, server)
-    gone = time.time()
-    try:
+    with outage.of(stage, server):
+        gone = time.time()
         time.sleep(max(0, began + SECONDS_LOST - gone))
-    finally:
-        outage.end(stage, server)
     back = time.time()
     lacking = stores.await_whole(stage, seconds).lacking()
     whole = time.time()
